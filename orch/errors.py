@@ -1,0 +1,77 @@
+"""The one error tree. Every message names the thing (host, file:line, object), the cause and the remedy.
+
+OrchError                   exit status 1
+├── UsageError              2  the command line is wrong
+├── InputError              2  a file that the user wrote is wrong; knows file:line
+├── RefusedError            4  understood, and not done
+├── PartialError            3  done for some hosts, not for all
+├── StateError              1  the state cannot be read, written or locked
+├── LabError                1  a local fleet cannot be made or found
+└── HostError               1  one host; the message starts with its name
+    ├── ConnectError           no session: unreachable, refused, silent
+    ├── AuthError              the host refused the user or the key
+    ├── HostKeyError           the host's key is unknown or has changed
+    └── CommandError           a command failed, timed out or lost its channel
+"""
+
+from pathlib import Path
+
+
+class OrchError(Exception):
+    """Root of all errors that are meant for the user; `exit_status` is the process's."""
+
+    exit_status = 1
+
+
+class UsageError(OrchError):
+    exit_status = 2
+
+
+class InputError(OrchError):
+    """A file says something that cannot be used. `line` counts from 1; None means the whole file."""
+
+    exit_status = 2
+
+    def __init__(self, file: Path | str, line: int | None, message: str) -> None:
+        self.file, self.line, self.message = str(file), line, message
+        super().__init__(f"{file}:{line}: {message}" if line else f"{file}: {message}")
+
+
+class RefusedError(OrchError):
+    exit_status = 4
+
+
+class PartialError(OrchError):
+    exit_status = 3
+
+
+class StateError(OrchError):
+    pass
+
+
+class LabError(OrchError):
+    pass
+
+
+class HostError(OrchError):
+    """Something that concerns one host. `reason` is the message without the host's name."""
+
+    def __init__(self, host: str, reason: str) -> None:
+        self.host, self.reason = host, reason
+        super().__init__(f"{host}: {reason}")
+
+
+class ConnectError(HostError):
+    pass
+
+
+class AuthError(HostError):
+    pass
+
+
+class HostKeyError(HostError):
+    pass
+
+
+class CommandError(HostError):
+    pass

@@ -1,0 +1,179 @@
+"""From a host's variables to what orch does with it: how to log in, and its part in the cluster."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from orch.located import Located
+from orch.model.node import NodeSpec
+from orch.model.quantities import parse_cpus, parse_memory
+from orch.model.resources import Resources
+
+T = TypeVar("T")
+_ORCH_KEYS = ("capacity", "cluster", "labels", "netns", "reserved", "schedulable")
+_AMOUNT_KEYS = ("cpus", "memory")
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?")
+_CLUSTER = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_NETNS = re.compile(r"[A-Za-z0-9_.-]+")
+_OPTION = re.compile(r"\s*([A-Za-z]+)\s*(?:=|\s)\s*(.+)")
+
+
+class Login(msgspec.Struct, frozen=True):
+    """How a host is reached. Empty strings mean ssh's own defaults; paths are absolute.
+
+    `become_user` is empty when commands run as the user who logs in. `netns` names the network namespace of
+    the master's machine in which its sockets are made, empty for its own.
+    """
+
+    address: str
+    port: int = 22
+    user: str = ""
+    key_file: str = ""
+    known_hosts: str = ""
+    become_user: str = ""
+    netns: str = ""
+
+
+class Host(msgspec.Struct, frozen=True):
+    """One host of the inventory; `place` is file:line of its first mention."""
+
+    name: str
+    login: Login
+    node: NodeSpec
+    place: str
+
+
+def read_host(name: str, variables: Mapping[str, Located], place: Located, folder: Path) -> Host:
+    """`folder` is where relative paths start. Raises InputError."""
+    reader = _Reader(variables, folder)
+    ours = variables["orch"].mapping(known=_ORCH_KEYS) if "orch" in variables else {}
+    address = reader.text("ansible_host") or name
+    connection = reader.text("ansible_connection") or "ssh"
+    if connection != "ssh":
+        variables["ansible_connection"].expected("ssh, the only connection there is")
+    return Host(
+        name,
+        Login(
+            address=address,
+            port=reader.port(),
+            user=reader.text("ansible_user") or reader.text("ansible_ssh_user"),
+            key_file=reader.path("ansible_ssh_private_key_file") or reader.path("ansible_private_key_file"),
+            known_hosts=reader.known_hosts(),
+            become_user=reader.become_user(),
+            netns=_read(ours, "netns", lambda v: _matching(v, _NETNS, "the name of a network namespace"), ""),
+        ),
+        NodeSpec(
+            name,
+            address,
+            labels=_read(ours, "labels", _labels, {}),
+            schedulable=_read(ours, "schedulable", Located.boolean, True),
+            capacity=_read(ours, "capacity", _amount, Resources()),
+            reserved=_read(ours, "reserved", _amount, Resources()),
+        ),
+        f"{place.file}:{place.line}",
+    )
+
+
+def read_cluster(ours: Located) -> str | None:
+    """The cluster's name in the fleet's own `orch:`, or None when it has none. Raises InputError."""
+    cluster = ours.mapping(known=_ORCH_KEYS).get("cluster")
+    return cluster and _matching(cluster, _CLUSTER, "a name of a-z, 0-9 and -, 63 at most")
+
+
+class _Reader:
+    """Ansible's connection variables, each read as Ansible reads it."""
+
+    def __init__(self, variables: Mapping[str, Located], folder: Path) -> None:
+        self._variables, self._folder = variables, folder
+
+    def text(self, name: str) -> str:
+        variable = self._variables.get(name)
+        if variable is None or variable.value is None:
+            return ""
+        text = variable.string()
+        if "{{" in text or "{%" in text:
+            variable.fail("is a template, and templates in inventories are not read; write the value itself")
+        return text
+
+    def path(self, name: str) -> str:
+        text = self.text(name)
+        return str((self._folder / Path(text).expanduser()).absolute()) if text else ""
+
+    def port(self) -> int:
+        for name in ("ansible_port", "ansible_ssh_port"):
+            if name in self._variables:
+                port = self._variables[name].integer(least=1)
+                if port > 65535:
+                    self._variables[name].expected("a port up to 65535")
+                return port
+        return 22
+
+    def become_user(self) -> str:
+        become = self._variables.get("ansible_become")
+        if become is None or not become.boolean():
+            return ""
+        method = self._variables.get("ansible_become_method")
+        if method is not None and method.string() != "sudo":
+            method.expected("sudo, the only method there is")
+        return self.text("ansible_become_user") or "root"
+
+    def known_hosts(self) -> str:
+        """The file named by `-o UserKnownHostsFile=…`, the one ssh option that is read."""
+        arguments = self._variables.get("ansible_ssh_common_args")
+        if arguments is None:
+            return ""
+        try:
+            words = shlex.split(self.text("ansible_ssh_common_args"))
+        except ValueError as error:
+            arguments.fail(f"cannot be split into words: {error}")
+        path = ""
+        while words:
+            word = words.pop(0)
+            if word == "-o" and words:
+                word = f"-o{words.pop(0)}"
+            option = _OPTION.fullmatch(word.removeprefix("-o")) if word.startswith("-o") else None
+            if option is None or option[1].lower() != "userknownhostsfile":
+                arguments.fail(f"{word!r} is not read here; known: -o UserKnownHostsFile=PATH")
+            path = str((self._folder / Path(option[2]).expanduser()).absolute())
+        return path
+
+
+def _read(entries: Mapping[str, Located], key: str, convert: Callable[[Located], T], default: T) -> T:
+    return convert(entries[key]) if key in entries else default
+
+
+def _matching(entry: Located, form: re.Pattern[str], expected: str) -> str:
+    text = entry.string()
+    if form.fullmatch(text) is None:
+        entry.expected(expected)
+    return text
+
+
+def _labels(entry: Located) -> dict[str, str]:
+    labels = {}
+    for key, value in sorted(entry.mapping().items()):
+        if _LABEL.fullmatch(key) is None:
+            value.fail("a label's name is made of letters, digits and . _ / - inside")
+        labels[key] = value.string()
+    return labels
+
+
+def _amount(entry: Located) -> Resources:
+    entries = entry.mapping(known=_AMOUNT_KEYS)
+    return Resources(quantity(entries, "cpus", parse_cpus), quantity(entries, "memory", parse_memory))
+
+
+def quantity(entries: Mapping[str, Located], key: Literal["cpus", "memory"], parse: Callable[[str], int]) -> int:
+    """An entry that may be missing, as thousandths of a core or bytes."""
+    if key not in entries:
+        return 0
+    try:
+        return parse(entries[key].string())
+    except ValueError as error:
+        entries[key].fail(str(error))

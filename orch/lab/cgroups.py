@@ -1,0 +1,158 @@
+"""A host's control groups: one directory in every hierarchy of version 1, or one of version 2.
+
+They limit the host, and they are how its processes are found: whatever a host starts stays inside.
+A host has two below its own: `super` for the process that holds its namespaces, and `box`, which carries the
+limits and is the root of the host's own view. Version 2 wants no process in a group that has children.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import msgspec
+
+from orch.errors import LabError
+
+KILL_SECONDS = 10.0
+_PERIOD = 100_000  # microseconds; the kernel's default
+_V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
+
+
+class Hierarchy(msgspec.Struct, frozen=True):
+    """`options` are mount(8)'s for mounting it afresh; empty for version 2."""
+
+    mount: Path
+    options: str
+
+    @property
+    def controllers(self) -> list[str]:
+        return self.options.split(",")
+
+
+def parse_hierarchies(mountinfo: str) -> list[Hierarchy]:
+    """The cgroup mounts in /proc/self/mountinfo; version 1 counts where both are mounted (hybrid).
+
+    `name=systemd` comes first: systemd itself must be born inside.
+    """
+    first: dict[str, Hierarchy] = {}
+    unified: list[Hierarchy] = []
+    for line in mountinfo.splitlines():
+        mounted, _, source = line.partition(" - ")
+        kind, _, options = source.split(" ", 2)
+        mount = Path(mounted.split(" ")[4])
+        if kind == "cgroup2":
+            unified.append(Hierarchy(mount, ""))
+        elif kind == "cgroup":
+            own = ",".join(o for o in options.split(",") if o not in {"rw", "ro"} and o not in _PLAIN_OPTIONS)
+            first.setdefault(own, Hierarchy(mount, f"none,{own}" if own.startswith("name=") else own))
+    return sorted(first.values(), key=lambda h: ("name=" not in h.options, h.options)) or unified[:1]
+
+
+_PLAIN_OPTIONS = frozenset({"xattr", "noprefix", "clone_children", "favordynmods", "release_agent"})
+
+
+def hierarchies() -> list[Hierarchy]:
+    """Raises LabError when none are mounted."""
+    found = parse_hierarchies(Path("/proc/self/mountinfo").read_text())
+    if not found:
+        raise LabError("no cgroups are mounted on this machine; mount them under /sys/fs/cgroup")
+    return found
+
+
+def create(group: str, millicpus: int = 0, memory: int = 0) -> list[Path]:
+    """Make the group in every hierarchy, limited; the directories that a member must join."""
+    joined = []
+    for hierarchy in hierarchies():
+        directory = hierarchy.mount
+        for part in Path(group).parts:
+            _pass_on_controllers(hierarchy, directory)
+            directory /= part
+            directory.mkdir(exist_ok=True)
+            _fill_cpuset(hierarchy, directory)
+        _limit(hierarchy, directory, millicpus, memory)
+        joined.append(directory)
+    return joined
+
+
+def _pass_on_controllers(hierarchy: Hierarchy, directory: Path) -> None:
+    """Version 2: children have a controller only when their parent passes it on."""
+    if hierarchy.options:
+        return
+    passed = directory / "cgroup.subtree_control"
+    available = (directory / "cgroup.controllers").read_text().split()
+    missing = [c for c in _V2_CONTROLLERS if c in available and c not in passed.read_text().split()]
+    if missing:
+        passed.write_text(" ".join(f"+{c}" for c in missing))
+
+
+def _fill_cpuset(hierarchy: Hierarchy, directory: Path) -> None:
+    """Version 1: a cpuset begins empty, and nothing can join it."""
+    if "cpuset" not in hierarchy.controllers:
+        return
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        if not (directory / name).read_text().strip():
+            (directory / name).write_text((directory.parent / name).read_text())
+
+
+def _limit(hierarchy: Hierarchy, directory: Path, millicpus: int, memory: int) -> None:
+    quota = millicpus * _PERIOD // 1000
+    if not hierarchy.options:
+        if millicpus:
+            (directory / "cpu.max").write_text(f"{quota} {_PERIOD}")
+        if memory:
+            (directory / "memory.max").write_text(str(memory))
+    if "cpu" in hierarchy.controllers and millicpus:
+        (directory / "cpu.cfs_period_us").write_text(str(_PERIOD))
+        (directory / "cpu.cfs_quota_us").write_text(str(quota))
+    if "memory" in hierarchy.controllers and memory:
+        (directory / "memory.limit_in_bytes").write_text(str(memory))
+
+
+def directories(group: str) -> list[Path]:
+    """Where the group exists, one for each hierarchy."""
+    return [h.mount / group for h in hierarchies() if (h.mount / group).is_dir()]
+
+
+def members(group: str) -> set[int]:
+    """The processes in the group and below it, in any hierarchy."""
+    found: set[int] = set()
+    for top in directories(group):
+        for directory, _, _ in os.walk(top):
+            try:
+                found.update(map(int, (Path(directory) / "cgroup.procs").read_text().split()))
+            except OSError:
+                continue  # Removed by its own host between the two looks.
+    return found
+
+
+def kill(group: str) -> None:
+    """End every process of the group. Raises LabError when some will not die."""
+    deadline = time.monotonic() + KILL_SECONDS
+    while left := members(group):
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        if time.monotonic() > deadline:
+            raise LabError(f"processes of {group} do not die: {', '.join(map(str, sorted(left)))}")
+        time.sleep(0.01)
+
+
+def remove(group: str) -> None:
+    """Kill what is in the group, then remove it everywhere. Nothing happens where it does not exist."""
+    deadline = time.monotonic() + KILL_SECONDS
+    while tops := directories(group):
+        kill(group)
+        for top in tops:
+            for directory, _, _ in os.walk(top, topdown=False):
+                try:
+                    os.rmdir(directory)
+                except OSError as error:
+                    # Busy for a moment after its last process died, or joined again since the kill.
+                    if time.monotonic() > deadline:
+                        raise LabError(f"cgroup {directory} cannot be removed: {error.strerror}") from error
+        time.sleep(0.01)

@@ -1,0 +1,196 @@
+"""YAML whose every value knows the line it stands on, so that an error can say file:line.
+
+Duplicate keys, keys that are not strings and recursive aliases are errors. Values are read as YAML 1.1 reads
+them (PyYAML's safe types, `<<` merges included); what they mean is for the readers on top of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NoReturn, TypeAlias
+
+import yaml
+
+from orch.errors import InputError
+
+Scalar: TypeAlias = str | int | float | bool | None
+_MERGE = "tag:yaml.org,2002:merge"
+_MAX_NODES = 200_000  # Aliases can make a small file denote an endless one.
+
+
+class Located:
+    """One value of a file. `value` is a scalar, a list of Located, or a dict from str to Located."""
+
+    __slots__ = ("file", "line", "path", "value")
+
+    def __init__(
+        self, value: Scalar | list[Located] | dict[str, Located], file: str, line: int, path: str
+    ) -> None:
+        self.value, self.file, self.line, self.path = value, file, line, path
+
+    def fail(self, message: str) -> NoReturn:
+        """Raises InputError for this place."""
+        where = f"{self.path}: " if self.path else ""
+        raise InputError(self.file, self.line, f"{where}{message}")
+
+    def expected(self, what: str) -> NoReturn:
+        self.fail(f"expected {what}, not {self.describe()}")
+
+    def describe(self) -> str:
+        match self.value:
+            case dict():
+                return "a mapping"
+            case list():
+                return "a list"
+            case None:
+                return "nothing"
+            case bool():
+                return "true" if self.value else "false"
+            case str():
+                return repr(self.value if len(self.value) < 60 else self.value[:57] + "…")
+            case number:
+                return str(number)
+
+    def mapping(self, *, known: Collection[str] | None = None) -> dict[str, Located]:
+        """The entries of a mapping; nothing at all counts as an empty one. Keys outside `known` are errors."""
+        if self.value is None:
+            return {}
+        if not isinstance(self.value, dict):
+            self.expected("a mapping")
+        for key, entry in self.value.items():
+            if known is not None and key not in known:
+                raise InputError(
+                    entry.file,
+                    entry.line,
+                    f"{entry.path}: unknown key; known here: {', '.join(sorted(known))}",
+                )
+        return self.value
+
+    def items(self) -> list[Located]:
+        if not isinstance(self.value, list):
+            self.expected("a list")
+        return self.value
+
+    def string(self) -> str:
+        """A scalar as text: numbers and booleans count as they are commonly written."""
+        match self.value:
+            case str():
+                return self.value
+            case bool():
+                return "true" if self.value else "false"
+            case int() | float():
+                return str(self.value)
+            case _:
+                self.expected("a string")
+
+    def integer(self, *, least: int = 0) -> int:
+        value = self.value
+        if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            self.expected(f"a whole number from {least}")
+        return value
+
+    def boolean(self) -> bool:
+        if not isinstance(self.value, bool):
+            self.expected("true or false")
+        return self.value
+
+    def plain(self) -> object:
+        """The value without its places, as yaml.safe_load would give it."""
+        match self.value:
+            case dict():
+                return {key: entry.plain() for key, entry in self.value.items()}
+            case list():
+                return [entry.plain() for entry in self.value]
+            case scalar:
+                return scalar
+
+
+def read_located(path: Path) -> Located:
+    """One YAML document. Raises InputError when it cannot be read or is not YAML."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(path, None, f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(path, None, f"is not UTF-8 text (byte {error.start})") from error
+    return parse_located(text, str(path))
+
+
+def parse_located(text: str, file: str) -> Located:
+    """`file` is only a name for error messages."""
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        return Located(None, file, 1, "") if node is None else _Builder(loader, file).build(node, "")
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise InputError(
+            file, mark.line + 1 if mark else None, error.problem or error.context or "not YAML"
+        ) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise InputError(file, line, f"not YAML: {error.reason}") from None
+    except RecursionError:
+        raise InputError(file, None, "is nested too deeply") from None
+
+
+class _Builder:
+    def __init__(self, loader: yaml.SafeLoader, file: str) -> None:
+        self._loader, self._file = loader, file
+        self._open: set[int] = set()
+        self._built = 0
+
+    def build(self, node: yaml.Node, path: str) -> Located:
+        line = node.start_mark.line + 1
+        self._built += 1
+        if id(node) in self._open:
+            raise InputError(self._file, line, f"{path}: contains itself")
+        if self._built > _MAX_NODES:
+            raise InputError(self._file, line, f"{path}: more than {_MAX_NODES} values; too many aliases?")
+        self._open.add(id(node))
+        try:
+            return Located(self._value(node, path), self._file, line, path)
+        finally:
+            self._open.remove(id(node))
+
+    def _value(self, node: yaml.Node, path: str) -> Scalar | list[Located] | dict[str, Located]:
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(entry, f"{path}[{index}]") for index, entry in enumerate(node.value)]
+        try:
+            value = self._loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+        except ValueError as error:
+            raise InputError(self._file, node.start_mark.line + 1, f"{path}: {error}") from None
+        # Dates, binaries and sets are no values of the formats read here: their text is.
+        return value if isinstance(value, str | int | float | bool | None) else str(node.value)
+
+    def _mapping(self, node: yaml.MappingNode, path: str) -> dict[str, Located]:
+        merged: dict[str, Located] = {}
+        own: dict[str, Located] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == _MERGE:
+                for source in self._merge_sources(value_node, path):
+                    merged = {**source, **merged}
+                continue
+            key, line = self._key(key_node, path)
+            place = f"{path}.{key}" if path else key
+            if key in own:
+                raise InputError(self._file, line, f"{place}: stands twice, first on line {own[key].line}")
+            entry = self.build(value_node, place)
+            own[key] = Located(entry.value, self._file, line, place)
+        return {**merged, **own}
+
+    def _merge_sources(self, node: yaml.Node, path: str) -> Iterator[dict[str, Located]]:
+        for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            yield self.build(source, path).mapping()
+
+    def _key(self, node: yaml.Node, path: str) -> tuple[str, int]:
+        line = node.start_mark.line + 1
+        if not isinstance(node, yaml.ScalarNode):
+            raise InputError(self._file, line, f"{path or 'top level'}: a key must be a plain word")
+        # As written: `on:` and `22:` are names here, not a boolean and a number.
+        return node.value, line

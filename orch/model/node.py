@@ -1,0 +1,106 @@
+"""Nodes: what the inventory says of them, and what they said of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from orch.model.replica import Slot
+from orch.model.resources import Resources
+
+Instant: TypeAlias = float
+"""Seconds since 1970-01-01 UTC."""
+
+NodeState = Literal["ready", "unreachable", "unsuitable"]
+
+
+class NodeSpec(msgspec.Struct, frozen=True):
+    """One host's part in the cluster, as written. A capacity of 0 means: what the node says it has."""
+
+    name: str
+    address: str
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+    schedulable: bool = True
+    capacity: Resources = Resources()
+    reserved: Resources = Resources()
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a node has. `capacity` and `memory_used` respect the limits of the node's own cgroup.
+
+    `cpu_used` (millicores) is None when no time was given to measure it; `clock_skew` is the node's clock
+    minus the master's, in seconds; `load` the one-minute load average; `disk_free` bytes under
+    /var/lib/containers; `podman` None when podman is missing.
+    """
+
+    capacity: Resources
+    memory_used: int = 0
+    cpu_used: int | None = None
+    load: float = 0.0
+    disk_free: int = 0
+    kernel: str = ""
+    system: str = ""
+    arch: str = ""
+    clock_skew: float = 0.0
+    podman: str | None = None
+
+
+ContainerState = Literal["created", "running", "paused", "exited", "removing", "unknown"]
+
+
+class Container(msgspec.Struct, frozen=True):
+    """One container of this cluster as its node reports it; the identity comes from its labels.
+
+    `started_at` is None for one that never started.
+    """
+
+    id: str
+    name: str
+    replica: str
+    slot: Slot
+    attempt: int
+    spec_hash: str
+    image: str
+    state: ContainerState
+    exit_code: int = 0
+    oom_killed: bool = False
+    restarts: int = 0
+    started_at: Instant | None = None
+    addresses: tuple[str, ...] = ()
+
+
+class Reachable(msgspec.Struct, frozen=True, tag="reachable"):
+    """The node answered at `at`. `problem` says why it cannot run containers, or is empty."""
+
+    at: Instant
+    facts: Facts
+    containers: tuple[Container, ...] = ()
+    problem: str = ""
+
+
+class Unreachable(msgspec.Struct, frozen=True, tag="unreachable"):
+    """The node did not answer at `at`: nothing is known of its containers."""
+
+    at: Instant
+    reason: str
+
+
+NodeObservation: TypeAlias = Reachable | Unreachable
+
+
+def node_state(observation: NodeObservation) -> NodeState:
+    match observation:
+        case Unreachable():
+            return "unreachable"
+        case Reachable(problem=problem):
+            return "unsuitable" if problem else "ready"
+
+
+def capacity_of(spec: NodeSpec, facts: Facts) -> Resources:
+    """What is written counts over what was seen, each of CPU and memory by itself."""
+    return Resources(
+        spec.capacity.millicpus or facts.capacity.millicpus,
+        spec.capacity.memory or facts.capacity.memory,
+    )

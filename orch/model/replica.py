@@ -1,0 +1,43 @@
+"""Slots and the replicas that fill them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+import msgspec
+
+
+class Slot(msgspec.Struct, frozen=True, order=True):
+    """A service's numbered place, from 1. Written `shop/web.3`."""
+
+    stack: str
+    service: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.stack}/{self.service}.{self.number}"
+
+
+class Replica(msgspec.Struct, frozen=True):
+    """The record of one container that fills a slot, kept from before it is started until it is gone.
+
+    A replica is never revived: what takes its place is another one, with `attempt` one higher.
+    """
+
+    id: str
+    slot: Slot
+    attempt: int
+    node: str
+    spec_hash: str
+
+    @property
+    def container(self) -> str:
+        """The container's name on its node."""
+        return f"{self.slot.stack}.{self.slot.service}.{self.slot.number}.{self.id[:6]}"
+
+
+def replica_id(cluster: str, slot: Slot, attempt: int) -> str:
+    """The same for the same slot and attempt: 12 characters of base32 of a SHA-256 (60 bits)."""
+    digest = hashlib.sha256(f"{cluster}/{slot}/{attempt}".encode()).digest()
+    return base64.b32encode(digest)[:12].decode().lower()
