@@ -6,15 +6,19 @@ them (PyYAML's safe types, `<<` merges included); what they mean is for the read
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias, TypeVar
 
 import yaml
 
 from orch.errors import InputError
+from orch.model.quantities import parse_cpus, parse_memory
+from orch.model.resources import Resources
 
+T = TypeVar("T")
 Scalar: TypeAlias = str | int | float | bool | None
+Value: TypeAlias = "Scalar | list[Located] | dict[str, Located]"
 _MERGE = "tag:yaml.org,2002:merge"
 _MAX_NODES = 200_000  # Aliases can make a small file denote an endless one.
 
@@ -24,10 +28,12 @@ class Located:
 
     __slots__ = ("file", "line", "path", "value")
 
-    def __init__(
-        self, value: Scalar | list[Located] | dict[str, Located], file: str, line: int, path: str
-    ) -> None:
+    def __init__(self, value: Value, file: str, line: int, path: str) -> None:
         self.value, self.file, self.line, self.path = value, file, line, path
+
+    def with_value(self, value: Value) -> Located:
+        """Another value for the same place."""
+        return Located(value, self.file, self.line, self.path)
 
     def fail(self, message: str) -> NoReturn:
         """Raises InputError for this place."""
@@ -97,6 +103,13 @@ class Located:
             self.expected("true or false")
         return self.value
 
+    def parsed(self, parse: Callable[[str], T]) -> T:
+        """The text as `parse` reads it; its ValueError becomes an InputError for this place."""
+        try:
+            return parse(self.string())
+        except ValueError as error:
+            self.fail(str(error))
+
     def plain(self) -> object:
         """The value without its places, as yaml.safe_load would give it."""
         match self.value:
@@ -119,6 +132,15 @@ def read_located(path: Path) -> Located:
     return parse_located(text, str(path))
 
 
+def read_resources(place: Located) -> Resources:
+    """`{cpus: 0.5, memory: 512m}`, either of which may be missing."""
+    entries = place.mapping(known=("cpus", "memory"))
+    return Resources(
+        entries["cpus"].parsed(parse_cpus) if "cpus" in entries else 0,
+        entries["memory"].parsed(parse_memory) if "memory" in entries else 0,
+    )
+
+
 def parse_located(text: str, file: str) -> Located:
     """`file` is only a name for error messages."""
     try:
@@ -127,9 +149,7 @@ def parse_located(text: str, file: str) -> Located:
         return Located(None, file, 1, "") if node is None else _Builder(loader, file).build(node, "")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise InputError(
-            file, mark.line + 1 if mark else None, error.problem or error.context or "not YAML"
-        ) from None
+        raise InputError(file, mark.line + 1 if mark else None, error.problem or error.context or "not YAML") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise InputError(file, line, f"not YAML: {error.reason}") from None
@@ -156,13 +176,13 @@ class _Builder:
         finally:
             self._open.remove(id(node))
 
-    def _value(self, node: yaml.Node, path: str) -> Scalar | list[Located] | dict[str, Located]:
+    def _value(self, node: yaml.Node, path: str) -> Value:
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(entry, f"{path}[{index}]") for index, entry in enumerate(node.value)]
         try:
-            value = self._loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+            value = self._loader.construct_object(node, deep=True)
         except ValueError as error:
             raise InputError(self._file, node.start_mark.line + 1, f"{path}: {error}") from None
         # Dates, binaries and sets are no values of the formats read here: their text is.

@@ -43,8 +43,8 @@ class Tree:
         group = self.groups.setdefault(name, Group(name))
         parts = body.mapping(known=_GROUP_KEYS)
         if hosts := parts.get("hosts"):
-            for written, variables in hosts.mapping().items():
-                self._add_hosts(group, written, variables)
+            for written, own in hosts.mapping().items():
+                self._add_hosts(group, written, own)
         if variables := parts.get("vars"):
             group.variables = merge(group.variables, variables.mapping())
         if children := parts.get("children"):
@@ -55,11 +55,7 @@ class Tree:
                 self._add_group(child, child_body)
 
     def _add_hosts(self, group: Group, written: str, variables: Located) -> None:
-        try:
-            names = expand_range(written)
-        except ValueError as error:
-            variables.fail(str(error))
-        for name in names:
+        for name in variables.with_value(written).parsed(expand_range):
             group.hosts[name] = None
             self.places.setdefault(name, variables)
             self.host_variables[name] = merge(self.host_variables.get(name, {}), variables.mapping())

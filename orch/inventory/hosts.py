@@ -6,18 +6,16 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from orch.located import Located
+from orch.located import Located, read_resources
 from orch.model.node import NodeSpec
-from orch.model.quantities import parse_cpus, parse_memory
 from orch.model.resources import Resources
 
 T = TypeVar("T")
 _ORCH_KEYS = ("capacity", "cluster", "labels", "netns", "reserved", "schedulable")
-_AMOUNT_KEYS = ("cpus", "memory")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?")
 _CLUSTER = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _NETNS = re.compile(r"[A-Za-z0-9_.-]+")
@@ -73,8 +71,8 @@ def read_host(name: str, variables: Mapping[str, Located], place: Located, folde
             address,
             labels=_read(ours, "labels", _labels, {}),
             schedulable=_read(ours, "schedulable", Located.boolean, True),
-            capacity=_read(ours, "capacity", _amount, Resources()),
-            reserved=_read(ours, "reserved", _amount, Resources()),
+            capacity=_read(ours, "capacity", read_resources, Resources()),
+            reserved=_read(ours, "reserved", read_resources, Resources()),
         ),
         f"{place.file}:{place.line}",
     )
@@ -83,7 +81,7 @@ def read_host(name: str, variables: Mapping[str, Located], place: Located, folde
 def read_cluster(ours: Located) -> str | None:
     """The cluster's name in the fleet's own `orch:`, or None when it has none. Raises InputError."""
     cluster = ours.mapping(known=_ORCH_KEYS).get("cluster")
-    return cluster and _matching(cluster, _CLUSTER, "a name of a-z, 0-9 and -, 63 at most")
+    return None if cluster is None else _matching(cluster, _CLUSTER, "a name of a-z, 0-9 and -, 63 at most")
 
 
 class _Reader:
@@ -128,10 +126,7 @@ class _Reader:
         arguments = self._variables.get("ansible_ssh_common_args")
         if arguments is None:
             return ""
-        try:
-            words = shlex.split(self.text("ansible_ssh_common_args"))
-        except ValueError as error:
-            arguments.fail(f"cannot be split into words: {error}")
+        words = arguments.parsed(shlex.split)
         path = ""
         while words:
             word = words.pop(0)
@@ -162,18 +157,3 @@ def _labels(entry: Located) -> dict[str, str]:
             value.fail("a label's name is made of letters, digits and . _ / - inside")
         labels[key] = value.string()
     return labels
-
-
-def _amount(entry: Located) -> Resources:
-    entries = entry.mapping(known=_AMOUNT_KEYS)
-    return Resources(quantity(entries, "cpus", parse_cpus), quantity(entries, "memory", parse_memory))
-
-
-def quantity(entries: Mapping[str, Located], key: Literal["cpus", "memory"], parse: Callable[[str], int]) -> int:
-    """An entry that may be missing, as thousandths of a core or bytes."""
-    if key not in entries:
-        return 0
-    try:
-        return parse(entries[key].string())
-    except ValueError as error:
-        entries[key].fail(str(error))

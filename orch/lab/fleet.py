@@ -14,9 +14,10 @@ import msgspec
 from orch.errors import LabError
 from orch.lab import cgroups, network
 from orch.lab.boot import boot
+from orch.lab.images import prepare_store
 from orch.lab.inventory import write_inventory
 from orch.lab.layout import HOME, Lab, LabHost, LabPaths
-from orch.lab.machine import Machine, locked
+from orch.lab.machine import locked
 from orch.lab.seed import Keys, seed_files, write_seed
 
 HostState = Literal["up", "cut", "off"]
@@ -61,6 +62,7 @@ def up(lab: Lab) -> None:
         paths.home.mkdir()
         paths.home.chmod(0o700)
         paths.manifest.write_bytes(msgspec.json.encode(lab))
+        prepare_store(machine)
         keys = _make_keys(lab, paths)
         write_inventory(lab, paths)
         paths.disk.mkdir()
@@ -70,9 +72,7 @@ def up(lab: Lab) -> None:
         for host in lab.hosts:
             paths.work(host.name).mkdir(parents=True)
             paths.upper(host.name).mkdir(mode=0o755)
-            write_seed(
-                paths.upper(host.name), seed_files(lab, host, keys[host.name], passwd, shadow, group)
-            )
+            write_seed(paths.upper(host.name), seed_files(lab, host, keys[host.name], passwd, shadow, group))
             network.plug_in(machine, paths, host)
             boot(machine, paths, host)
 

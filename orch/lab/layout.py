@@ -49,9 +49,7 @@ class Lab(msgspec.Struct, frozen=True):
         for host in self.hosts:
             if host.name == name:
                 return host
-        raise LabError(
-            f"lab {self.name} has no host {name}; it has {', '.join(h.name for h in self.hosts) or 'none'}"
-        )
+        raise LabError(f"lab {self.name} has no host {name}; it has {', '.join(h.name for h in self.hosts) or 'none'}")
 
     def paths(self) -> LabPaths:
         return LabPaths(self.name)

@@ -12,6 +12,7 @@ from pathlib import Path
 from orch.errors import LabError
 from orch.lab.layout import HOME, LabPaths
 
+
 class Machine:
     """Commands of a lab that hold its lock open.
 
@@ -24,9 +25,7 @@ class Machine:
 
     def run(self, *argv: str, input: str | None = None) -> str:
         """Standard output. Raises LabError with what the command said."""
-        done = subprocess.run(
-            argv, input=input, capture_output=True, text=True, pass_fds=(self.lock,), check=False
-        )
+        done = subprocess.run(argv, input=input, capture_output=True, text=True, pass_fds=(self.lock,), check=False)
         if done.returncode:
             said = done.stderr.strip() or f"exit status {done.returncode}"
             raise LabError(f"{argv[0]}: {said} (while running {' '.join(argv)})")

@@ -120,9 +120,7 @@ class File(msgspec.Struct, frozen=True):
     owner: int = 0
 
 
-def seed_files(
-    lab: Lab, host: LabHost, keys: Keys, passwd: str, shadow: str, group: str
-) -> Mapping[str, File]:
+def seed_files(lab: Lab, host: LabHost, keys: Keys, passwd: str, shadow: str, group: str) -> Mapping[str, File]:
     """Path below / → file. The last three are the machine's own, of which the system's accounts are kept."""
     names = "".join(f"{h.address} {h.name}\n" for h in lab.hosts)
     shell = "/bin/sh"
@@ -134,9 +132,7 @@ def seed_files(
         "etc/fstab": File(""),
         "etc/resolv.conf": File(""),
         "etc/passwd": File(
-            f"root:x:0:0:root:/root:{shell}\n"
-            + "".join(kept.values())
-            + f"{USER}:x:1000:1000::/home/{USER}:{shell}\n"
+            f"root:x:0:0:root:/root:{shell}\n" + "".join(kept.values()) + f"{USER}:x:1000:1000::/home/{USER}:{shell}\n"
         ),
         # `*` lets no password in; `!` would lock the account, and sshd with it.
         "etc/shadow": File(

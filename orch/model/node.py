@@ -31,7 +31,7 @@ class Facts(msgspec.Struct, frozen=True):
     """What a node has. `capacity` and `memory_used` respect the limits of the node's own cgroup.
 
     `cpu_used` (millicores) is None when no time was given to measure it; `clock_skew` is the node's clock
-    minus the master's, in seconds; `load` the one-minute load average; `disk_free` bytes under
+    minus the master's, in seconds, good to about two; `load` the one-minute load average; `disk_free` bytes under
     /var/lib/containers; `podman` None when podman is missing.
     """
 

@@ -6,18 +6,23 @@ from typing import TypeAlias
 
 import msgspec
 
+from orch.model.node import NodeSpec
 from orch.model.replica import Replica
 from orch.model.spec import ServiceSpec, StackSpec
 
 
 class Desired(msgspec.Struct, frozen=True):
-    """All that the store holds of one cluster: the stacks wanted, and the record of every replica."""
+    """What one cluster should be: its nodes as the inventory has them, the stacks wanted, and the record of
+    every replica that was ever started and is not known to be gone."""
 
+    cluster: str
+    nodes: tuple[NodeSpec, ...] = ()
     stacks: tuple[StackSpec, ...] = ()
     replicas: tuple[Replica, ...] = ()
 
-    def service(self, stack: str, service: str) -> ServiceSpec | None:
-        return next((s.service(service) for s in self.stacks if s.name == stack), None)
+    def services(self) -> dict[tuple[str, str], ServiceSpec]:
+        """(stack, service) → spec, sorted."""
+        return {(stack.name, s.name): s for stack in sorted(self.stacks, key=lambda k: k.name) for s in stack.services}
 
 
 class Run(msgspec.Struct, frozen=True, tag="run"):

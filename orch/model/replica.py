@@ -7,6 +7,8 @@ import hashlib
 
 import msgspec
 
+from orch.model.resources import Resources
+
 
 class Slot(msgspec.Struct, frozen=True, order=True):
     """A service's numbered place, from 1. Written `shop/web.3`."""
@@ -22,7 +24,8 @@ class Slot(msgspec.Struct, frozen=True, order=True):
 class Replica(msgspec.Struct, frozen=True):
     """The record of one container that fills a slot, kept from before it is started until it is gone.
 
-    A replica is never revived: what takes its place is another one, with `attempt` one higher.
+    A replica is never revived: what takes its place is another one, with `attempt` one higher. `request` is
+    what it was placed with, and stays set aside for it until it is gone.
     """
 
     id: str
@@ -30,6 +33,7 @@ class Replica(msgspec.Struct, frozen=True):
     attempt: int
     node: str
     spec_hash: str
+    request: Resources = Resources()
 
     @property
     def container(self) -> str:

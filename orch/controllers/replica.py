@@ -1,0 +1,97 @@
+"""Judging one recorded replica: may it stay as it is?"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from orch.model.node import Container, NodeObservation, Reachable, Unreachable
+from orch.model.replica import Replica
+from orch.model.spec import ServiceSpec
+
+
+class Keep(msgspec.Struct, frozen=True):
+    pass
+
+
+class Retire(msgspec.Struct, frozen=True):
+    """Not wanted any more."""
+
+    why: str
+
+
+class Replace(msgspec.Struct, frozen=True):
+    """Its slot is wanted, and another replica must fill it."""
+
+    why: str
+
+
+class Stranded(msgspec.Struct, frozen=True):
+    """Nothing can be known or done: its node does not answer. It keeps its slot and its room."""
+
+
+Verdict: TypeAlias = Keep | Retire | Replace | Stranded
+
+
+def judge(
+    replica: Replica,
+    spec: ServiceSpec | None,
+    node: NodeObservation | None,
+    container: Container | None,
+) -> Verdict:
+    """`spec` None: the slot is not wanted. `node` None: the node is not in the inventory any more."""
+    match node:
+        case None if spec is None:
+            return Retire(f"not wanted, and {replica.node} has left the inventory")
+        case None:
+            return Replace(f"{replica.node} has left the inventory")
+        case Unreachable():
+            return Stranded()
+        case Reachable(problem=problem) if problem:
+            return Stranded()
+        case _ if spec is None:
+            return Retire("not wanted any more")
+        case _ if container is None:
+            return Replace("its container is gone")
+        case _ if replica.spec_hash != spec.hash:
+            return Replace(_change(container, spec))
+        case _:
+            return _judge_state(container, spec)
+
+
+def _change(container: Container, spec: ServiceSpec) -> str:
+    if container.image != spec.image:
+        return f"image {container.image} → {spec.image}"
+    return "its specification changed"
+
+
+def _judge_state(container: Container, spec: ServiceSpec) -> Verdict:
+    match container.state:
+        case "running" | "paused":
+            return Keep()
+        case "created":
+            return Replace("it never started")
+        case "exited" if _finished(container, spec):
+            return Keep()
+        case "exited":
+            return Replace(f"it {exit_reason(container)}")
+        case state:
+            return Replace(f"its container is {state}")
+
+
+def _finished(container: Container, spec: ServiceSpec) -> bool:
+    """Whether staying dead is what the restart policy asks for."""
+    match spec.restart.condition:
+        case "no":
+            return True
+        case "on-failure":
+            return container.exit_code == 0 or spec.restart.attempts > 0
+        case _:
+            return False
+
+
+def exit_reason(container: Container) -> str:
+    """`exited with 137, out of memory`."""
+    memory = ", out of memory" if container.oom_killed else ""
+    return f"exited with {container.exit_code}{memory}"

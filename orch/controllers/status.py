@@ -1,0 +1,160 @@
+"""How things stand, for people and programs: rows about replicas and nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from orch.controllers.replica import exit_reason
+from orch.model.node import (
+    Container,
+    Instant,
+    NodeObservation,
+    NodeSpec,
+    Reachable,
+    Unreachable,
+    capacity_of,
+    node_state,
+)
+from orch.model.plan import Desired
+from orch.model.replica import Replica, Slot
+from orch.model.resources import Resources, total
+
+ReplicaState = Literal["pending", "created", "running", "paused", "exited", "removing", "missing", "unknown"]
+
+
+class ReplicaStatus(msgspec.Struct, frozen=True):
+    """A slot and what fills it. pending: nothing does yet; missing: its container is gone; unknown: its node
+    does not answer."""
+
+    stack: str
+    service: str
+    slot: int
+    id: str | None
+    node: str | None
+    state: ReplicaState
+    ready: bool
+    addresses: tuple[str, ...]
+    image: str
+    restarts: int
+    reason: str
+    started_at: Instant | None
+
+
+class NodeStatus(msgspec.Struct, frozen=True):
+    """`capacity`, `used` and `cpu_used` are None while the node does not answer."""
+
+    spec: NodeSpec
+    state: Literal["ready", "suspect", "unreachable", "unsuitable"]
+    capacity: Resources | None
+    requested: Resources
+    memory_used: int | None
+    cpu_used: int | None
+    replicas: int
+    observed_at: Instant
+    podman: str | None
+    reason: str
+
+
+def replica_statuses(desired: Desired, observed: Mapping[str, NodeObservation]) -> list[ReplicaStatus]:
+    """One for every slot wanted or still filled, sorted."""
+    specs = desired.services()
+    recorded: dict[Slot, list[Replica]] = {}
+    for replica in desired.replicas:
+        recorded.setdefault(replica.slot, []).append(replica)
+    wanted = {Slot(*key, number) for key, spec in specs.items() for number in range(1, spec.replicas + 1)}
+    containers = {
+        (node, container.replica): container
+        for node, observation in observed.items()
+        if isinstance(observation, Reachable)
+        for container in observation.containers
+    }
+    rows: list[ReplicaStatus] = []
+    for slot in sorted(wanted | set(recorded)):
+        spec = specs.get((slot.stack, slot.service))
+        image = spec.image if spec else ""
+        if slot not in recorded:
+            rows.append(_pending(slot, image))
+        for replica in recorded.get(slot, []):
+            container = containers.get((replica.node, replica.id))
+            rows.append(_filled(replica, image, container, observed.get(replica.node)))
+    return rows
+
+
+def _pending(slot: Slot, image: str) -> ReplicaStatus:
+    reason = "no replica has been started yet"
+    return ReplicaStatus(
+        slot.stack, slot.service, slot.number, None, None, "pending", False, (), image, 0, reason, None
+    )
+
+
+def _filled(replica: Replica, image: str, container: Container | None, node: NodeObservation | None) -> ReplicaStatus:
+    state, reason = _state(replica, container, node)
+    return ReplicaStatus(
+        stack=replica.slot.stack,
+        service=replica.slot.service,
+        slot=replica.slot.number,
+        id=replica.id,
+        node=replica.node,
+        state=state,
+        ready=state == "running",
+        addresses=container.addresses if container and state == "running" else (),
+        image=container.image if container else image,
+        restarts=container.restarts if container else 0,
+        reason=reason,
+        started_at=container.started_at if container else None,
+    )
+
+
+def _state(replica: Replica, container: Container | None, node: NodeObservation | None) -> tuple[ReplicaState, str]:
+    match node:
+        case None:
+            return "unknown", f"{replica.node} has left the inventory"
+        case Unreachable(reason=reason):
+            return "unknown", f"{replica.node}: {reason}"
+        case Reachable(problem=problem) if problem:
+            return "unknown", f"{replica.node}: {problem}"
+    if container is None:
+        return "missing", "its container is gone; the next apply makes another"
+    reason = exit_reason(container) if container.state == "exited" else ""
+    return container.state, reason
+
+
+def node_statuses(desired: Desired, observed: Mapping[str, NodeObservation]) -> list[NodeStatus]:
+    """One for every node, in the inventory's order."""
+    on_node: dict[str, list[Replica]] = {}
+    for replica in desired.replicas:
+        on_node.setdefault(replica.node, []).append(replica)
+    return [_node_row(node, observed[node.name], on_node.get(node.name, [])) for node in desired.nodes]
+
+
+def _node_row(node: NodeSpec, observation: NodeObservation, replicas: list[Replica]) -> NodeStatus:
+    requested = total([r.request for r in replicas])
+    if isinstance(observation, Unreachable):
+        return NodeStatus(
+            node,
+            "unreachable",
+            None,
+            requested,
+            None,
+            None,
+            len(replicas),
+            observation.at,
+            None,
+            observation.reason,
+        )
+    facts = observation.facts
+    return NodeStatus(
+        spec=node,
+        state=node_state(observation),
+        capacity=capacity_of(node, observation.facts),
+        requested=requested,
+        memory_used=facts.memory_used,
+        cpu_used=facts.cpu_used,
+        replicas=len(replicas),
+        observed_at=observation.at,
+        podman=facts.podman,
+        reason=observation.problem,
+    )

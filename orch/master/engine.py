@@ -1,0 +1,80 @@
+"""The loop, for the length of one command: observe, plan, execute, until there is nothing left to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from orch.controllers.cluster import plan_cluster
+from orch.inventory.fleet import Fleet
+from orch.master.executor import Executor, Outcome
+from orch.model.node import NodeObservation
+from orch.model.plan import Desired, Plan
+from orch.model.spec import StackSpec
+from orch.observe.fleet import observe_fleet
+from orch.remote.pool import Pool
+from orch.store.protocol import Changes, Store, sorted_stacks
+
+ROUNDS = 3
+"""How often one command looks again. What has not settled by then is told, not chased."""
+
+
+class View(msgspec.Struct, frozen=True):
+    """What is wanted and what was seen, at one time."""
+
+    desired: Desired
+    observed: Mapping[str, NodeObservation]
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """`view` is the last look; `plan` is what it still calls for, and so empty when all is as wanted."""
+
+    view: View
+    plan: Plan
+    outcomes: Sequence[Outcome]
+
+
+class Engine:
+    """Works on one cluster through one store. Whoever lets it change things holds the state's lock."""
+
+    def __init__(self, fleet: Fleet, pool: Pool, store: Store) -> None:
+        self._fleet, self._pool, self._store = fleet, pool, store
+        hosts = {host.name: host for host in fleet.hosts}
+        self._executor = Executor(fleet.cluster, hosts, pool, store)
+
+    def desired(self, changed: Changes = Changes()) -> Desired:  # noqa: B008 - frozen
+        """What the store wants, with stacks changed as in `changed` but nothing written."""
+        stacks = {s.name: s for s in self._store.stacks() if s.name not in changed.delete_stacks}
+        stacks |= {s.name: s for s in changed.put_stacks}
+        return Desired(
+            cluster=self._fleet.cluster,
+            nodes=tuple(host.node for host in self._fleet.hosts),
+            stacks=sorted_stacks(stacks.values()),
+            replicas=self._store.replicas(),
+        )
+
+    def stacks(self) -> tuple[StackSpec, ...]:
+        return self._store.stacks()
+
+    async def observe(self, *, sample_seconds: float = 0) -> dict[str, NodeObservation]:
+        return await observe_fleet(self._pool, self._fleet.hosts, self._fleet.cluster, sample_seconds=sample_seconds)
+
+    async def plan(self, changed: Changes) -> tuple[View, Plan]:
+        """What `apply` would do first; the same code without the doing."""
+        view = View(self.desired(changed), await self.observe())
+        return view, plan_cluster(view.desired, view.observed, now=time.time())
+
+    async def apply(self, changed: Changes, done: Callable[[Outcome], None]) -> Applied:
+        """Write down what is wanted, then do what it takes; `done` gets each action's outcome as it happens."""
+        self._store.commit(changed)
+        outcomes: list[Outcome] = []
+        for _ in range(ROUNDS):
+            view, plan = await self.plan(Changes())
+            if not plan.actions or any(outcome.error for outcome in outcomes):
+                break
+            outcomes += await self._executor.run(plan, done)
+        else:
+            view, plan = await self.plan(Changes())
+        return Applied(view, plan, outcomes)

@@ -1,0 +1,120 @@
+"""Carrying a plan out: nodes side by side, one slot's actions in order, results as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+
+from orch.errors import HostError
+from orch.inventory.hosts import Host
+from orch.model.command import Command
+from orch.model.plan import Action, Adopt, Forget, Plan, Remove, Run
+from orch.model.replica import Replica, Slot
+from orch.podman import commands
+from orch.remote.link import succeeded
+from orch.remote.pool import Pool
+from orch.store.protocol import Changes, Store
+
+_ANSWER_SECONDS = 15
+"""A command ends itself on its node; only a dead channel takes so much longer."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """`error` is empty when the action was done. `skipped`: it was not tried, since one before it failed."""
+
+    action: Action
+    error: str = ""
+    skipped: bool = False
+
+
+class Executor:
+    """Records go to the store before a container is started and after one is gone: what runs is always known."""
+
+    def __init__(self, cluster: str, hosts: Mapping[str, Host], pool: Pool, store: Store) -> None:
+        self._cluster, self._hosts, self._pool, self._store = cluster, hosts, pool, store
+
+    async def run(self, plan: Plan, done: Callable[[Outcome], None]) -> list[Outcome]:
+        """The outcome of every action; `done` gets each as it happens."""
+        self._store.commit(_before(plan.actions))
+        outcomes: list[Outcome] = []
+
+        def note(outcome: Outcome) -> None:
+            outcomes.append(outcome)
+            done(outcome)
+
+        for action in plan.actions:
+            if isinstance(action, Forget | Adopt):
+                note(Outcome(action))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for chain in _chains(plan.actions):
+                    group.create_task(self._run_chain(chain, note))
+        finally:
+            # Broken off half-way, what was done is still noted; the next plan finds the rest on the nodes.
+            self._store.commit(_after(outcomes))
+        return outcomes
+
+    async def _run_chain(self, chain: Sequence[Run | Remove], note: Callable[[Outcome], None]) -> None:
+        """One slot on one node. After a failure the rest is skipped: an old replica that could not be removed
+        still has the slot."""
+        failed = False
+        for action in chain:
+            error = "" if failed else await self._act(action)
+            note(Outcome(action, error, skipped=failed))
+            failed = failed or bool(error)
+
+    async def _act(self, action: Run | Remove) -> str:
+        node = action.replica.node
+        command, seconds = command_of(self._cluster, action)
+        try:
+            result = await self._pool.link(self._hosts[node]).run(command, timeout=seconds + _ANSWER_SECONDS)
+            succeeded(node, "podman", result)
+        except HostError as error:
+            return error.reason
+        return ""
+
+
+def command_of(cluster: str, action: Run | Remove) -> tuple[Command, int]:
+    """The command that does the action, and the seconds after which it ends itself."""
+    match action:
+        case Run(replica, spec):
+            return commands.run(cluster, replica, spec), commands.RUN_SECONDS
+        case Remove(container=container, grace=grace):
+            return commands.remove(container, grace), grace + commands.REMOVE_SECONDS
+
+
+def _chains(actions: Iterable[Action]) -> list[list[Run | Remove]]:
+    """Actions by node and slot, in the plan's order."""
+    chains: dict[tuple[str, Slot], list[Run | Remove]] = {}
+    for action in actions:
+        if isinstance(action, Run | Remove):
+            chains.setdefault((action.replica.node, action.replica.slot), []).append(action)
+    return list(chains.values())
+
+
+def _before(actions: Iterable[Action]) -> Changes:
+    """Records of all that will be started, so that a container without a record is never orch's own doing."""
+    put: list[Replica] = []
+    delete: list[str] = []
+    for action in actions:
+        match action:
+            case Run(replica=replica) | Adopt(replica=replica):
+                put.append(replica)
+            case Forget(replica=replica):
+                delete.append(replica.id)
+            case Remove():
+                continue
+    return Changes(put_replicas=tuple(put), delete_replicas=tuple(delete))
+
+
+def _after(outcomes: Iterable[Outcome]) -> Changes:
+    """Records of what is gone, and of what was never tried."""
+    gone = [
+        outcome.action.replica.id
+        for outcome in outcomes
+        if (isinstance(outcome.action, Remove) and not outcome.error and not outcome.skipped)
+        or (isinstance(outcome.action, Run) and outcome.skipped)
+    ]
+    return Changes(delete_replicas=tuple(gone))

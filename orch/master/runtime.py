@@ -1,0 +1,37 @@
+"""The one place where things are wired together: fleet, state, connections, engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from orch.inventory.fleet import Fleet
+from orch.master.engine import Engine
+from orch.remote.pool import Pool
+from orch.store.lock import exclusive
+from orch.store.tinydb import TinyStore
+
+
+def state_folder(cluster: str, given: Path | None) -> Path:
+    """--state or ORCH_STATE, else $XDG_STATE_HOME/orch/<cluster>."""
+    if given is not None:
+        return given
+    home = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
+    return Path(home) / "orch" / cluster
+
+
+@asynccontextmanager
+async def engine(fleet: Fleet, state: Path | None, *, timeout: float, changing: bool) -> AsyncIterator[Engine]:
+    """An engine for the length of one command. `changing`: hold the state's lock throughout.
+
+    `timeout`: seconds that a host may take to let us in. Raises StateError.
+    """
+    folder = state_folder(fleet.cluster, state)
+    async with AsyncExitStack() as stack:
+        if changing:
+            stack.enter_context(exclusive(folder))
+        store = TinyStore(folder, fleet.cluster)
+        pool = await stack.enter_async_context(Pool(connect_timeout=timeout))
+        yield Engine(fleet, pool, store)

@@ -1,0 +1,47 @@
+# Prints what a node has, a fact a line, from /proc, /sys and podman. Set before: cluster_filter, format, sample
+# (seconds over which to measure CPU use; empty for not at all), list_seconds. Works in dash, bash and busybox.
+# What a node lacks is left out: the reader knows what must be there.
+say() { [ -z "$2" ] || printf '%s %s\n' "$1" "$2"; }
+first() { for file; do [ ! -r "$file" ] || { head -n 1 "$file"; return; }; done; }
+cpu_seconds() {
+    # Used since boot: of the node's own cgroup where it has one below the machine's, else of the machine.
+    if [ -r /sys/fs/cgroup/cpu.stat ] && [ -e /sys/fs/cgroup/cpu.max ]; then
+        sed -n 's/^usage_usec /usec /p' /sys/fs/cgroup/cpu.stat
+    elif [ -r /sys/fs/cgroup/cpuacct/cpuacct.usage ]; then
+        echo "nsec $(cat /sys/fs/cgroup/cpuacct/cpuacct.usage)"
+    else
+        echo "stat $(head -n 1 /proc/stat)"
+    fi
+}
+say time "$(date +%s)"
+say kernel "$(uname -r)"
+say arch "$(uname -m)"
+say system "$(. /etc/os-release 2>/dev/null && printf %s "$PRETTY_NAME")"
+say cores "$(nproc 2>/dev/null || grep -c ^processor /proc/cpuinfo)"
+say cpu_max "$(first /sys/fs/cgroup/cpu.max)"
+say cfs_quota "$(first /sys/fs/cgroup/cpu/cpu.cfs_quota_us)"
+say cfs_period "$(first /sys/fs/cgroup/cpu/cpu.cfs_period_us)"
+say memory_max "$(first /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes)"
+say memory_current "$(first /sys/fs/cgroup/memory.current /sys/fs/cgroup/memory/memory.usage_in_bytes)"
+say memory_cache "$(sed -n 's/^\(total_inactive_file\|inactive_file\) //p' /sys/fs/cgroup/memory.stat \
+    /sys/fs/cgroup/memory/memory.stat 2>/dev/null | tail -n 1)"
+sed -n 's/^\(MemTotal\|MemAvailable\): */\1 /p' /proc/meminfo
+say load "$(cut -d ' ' -f 1 /proc/loadavg)"
+say disk_free_kb "$(df -Pk /var/lib/containers 2>/dev/null | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\).*/\1/p')"
+if [ -n "$sample" ]; then
+    say cpu_before "$(cut -d ' ' -f 1 /proc/uptime) $(cpu_seconds)"
+    sleep "$sample"
+    say cpu_after "$(cut -d ' ' -f 1 /proc/uptime) $(cpu_seconds)"
+fi
+if command -v podman >/dev/null 2>&1; then
+    say podman "$(podman --version 2>&1 | sed 's/^podman version //')"
+    if ids=$(timeout -k 5 "$list_seconds" podman ps --all --quiet --no-trunc --filter "$cluster_filter" 2>&1); then
+        # One that goes between the two commands is an error to inspect, which still prints all others.
+        [ -z "$ids" ] || printf '%s\n' "$ids" |
+            timeout -k 5 "$list_seconds" xargs podman container inspect --format "$format" 2>/dev/null
+        echo "containers listed"
+    else
+        say podman_error "$(printf %s "$ids" | tail -n 1)"
+    fi
+fi
+exit 0

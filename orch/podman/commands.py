@@ -1,0 +1,72 @@
+"""Commands that change something on a node."""
+
+from __future__ import annotations
+
+import json
+
+from orch.model.command import Argv, Command
+from orch.model.quantities import format_cpus
+from orch.model.replica import Replica
+from orch.model.spec import RestartPolicy, ServiceSpec
+from orch.podman.labels import labels_of
+
+RUN_SECONDS = 300
+"""A start may pull its image first; podman's own pulls give up later than anyone waits."""
+
+REMOVE_SECONDS = 30
+"""Beyond the service's grace."""
+
+_KILL_AFTER = 5
+_CPU_SHARES = 1024  # Of one core, to the kernel; only the ratio between containers counts.
+
+
+def run(cluster: str, replica: Replica, spec: ServiceSpec) -> Command:
+    """Make and start the replica's container. The values of its environment may be secret, so no word has them."""
+    lines = {key: value for key, value in sorted(spec.environment.items()) if "\n" not in value}
+    # An environment file has one line for each; podman takes longer values from its own environment.
+    multiline = {key: value for key, value in sorted(spec.environment.items()) if "\n" in value}
+    argv = (
+        "podman", "run", "--detach",
+        "--name", replica.container,
+        "--hostname", f"{replica.slot.service}-{replica.slot.number}",
+        *(word for key, value in labels_of(cluster, replica).items() for word in ("--label", f"{key}={value}")),
+        *_resources(spec),
+        "--restart", _restart(spec.restart),
+        "--stop-timeout", str(spec.stop_grace),
+        *(("--env-file", "/dev/stdin") if lines else ()),
+        *(word for key in multiline for word in ("--env", key)),
+        *(("--entrypoint", json.dumps(spec.entrypoint)) if spec.entrypoint is not None else ()),
+        "--", spec.image, *(spec.command or ()),
+    )  # fmt: skip
+    file = "".join(f"{key}={value}\n" for key, value in lines.items())
+    return Command(within(RUN_SECONDS, argv), file, multiline)
+
+
+def remove(container: str, grace: int) -> Command:
+    """Stop and remove a container and its anonymous volumes; one that is gone already counts as removed."""
+    argv = ("podman", "rm", "--force", "--ignore", "--volumes", "--time", str(grace), "--", container)
+    return Command(within(grace + REMOVE_SECONDS, argv))
+
+
+def within(seconds: int, argv: Argv) -> Argv:
+    """The command, ended on its own node after `seconds`: podman is known to hang."""
+    return ("timeout", "-k", str(_KILL_AFTER), str(seconds), *argv)
+
+
+def _resources(spec: ServiceSpec) -> Argv:
+    words: list[str] = []
+    if spec.request.millicpus:
+        words += ["--cpu-shares", str(max(2, spec.request.millicpus * _CPU_SHARES // 1000))]
+    if spec.request.memory:
+        words += ["--memory-reservation", str(spec.request.memory)]
+    if spec.limit.millicpus:
+        words += ["--cpus", format_cpus(spec.limit.millicpus)]
+    if spec.limit.memory:
+        words += ["--memory", str(spec.limit.memory)]
+    return tuple(words)
+
+
+def _restart(policy: RestartPolicy) -> str:
+    if policy.condition == "on-failure" and policy.attempts:
+        return f"on-failure:{policy.attempts}"
+    return policy.condition

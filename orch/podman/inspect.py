@@ -1,0 +1,84 @@
+"""Asking podman for this cluster's containers, and reading the answer."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from orch.model.node import Container, ContainerState, Instant
+from orch.podman.labels import CLUSTER, identity
+
+LIST_SECONDS = 20
+
+_FIELDS = (
+    ".Id",
+    ".Name",
+    ".State.Status",
+    ".State.ExitCode",
+    ".State.OOMKilled",
+    ".State.StartedAt",
+    ".RestartCount",
+    ".Config.Labels",
+    ".ImageName",
+    ".NetworkSettings.Networks",
+)
+FORMAT = "container [" + ",".join(f"{{{{json {field}}}}}" for field in _FIELDS) + "]"
+"""A Go template: one line for each container, a JSON list of the fields that `parse_container` reads."""
+
+_STATES: dict[str, ContainerState] = {
+    "configured": "created",
+    "created": "created",
+    "initialized": "created",
+    "running": "running",
+    "paused": "paused",
+    "stopped": "exited",
+    "stopping": "running",
+    "exited": "exited",
+    "removing": "removing",
+}
+_FRACTION = re.compile(r"\.(\d{6})\d*")
+
+
+def filter_of(cluster: str) -> str:
+    """The value of `podman ps --filter` for the containers of one cluster."""
+    return f"label={CLUSTER}={cluster}"
+
+
+def parse_container(line: str) -> Container:
+    """One line in FORMAT, without its first word. Raises ValueError for anything else."""
+    try:
+        fields: list[Any] = msgspec.json.decode(line)
+        ident, name, status, exit_code, oom, started, restarts, labels, image, networks = fields
+        found = identity(labels)
+        return Container(
+            id=ident,
+            name=name,
+            replica=found.replica,
+            slot=found.slot,
+            attempt=found.attempt,
+            spec_hash=found.spec_hash,
+            image=image,
+            state=_STATES.get(status, "unknown"),
+            exit_code=int(exit_code),
+            oom_killed=bool(oom),
+            restarts=int(restarts),
+            started_at=parse_time(started),
+            addresses=_addresses(networks or {}),
+        )
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ValueError(f"podman described a container in a way that cannot be read: {error}") from error
+
+
+def parse_time(text: str) -> Instant | None:
+    """Go's RFC 3339 with up to nine digits of a second; the year 1 means never."""
+    if text.startswith("0001-"):
+        return None
+    return datetime.fromisoformat(_FRACTION.sub(r".\1", text)).timestamp()
+
+
+def _addresses(networks: dict[str, dict[str, Any]]) -> tuple[str, ...]:
+    found = (network.get("IPAddress") for _, network in sorted(networks.items()))
+    return tuple(address for address in found if address)

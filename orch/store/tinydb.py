@@ -1,0 +1,82 @@
+"""The store in TinyDB: a table of stacks, a table of replicas, one file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from tinydb import TinyDB
+from tinydb.middlewares import CachingMiddleware
+from tinydb.table import Document, Table
+
+from orch.errors import StateError
+from orch.model.replica import Replica
+from orch.model.spec import StackSpec
+from orch.store.protocol import Changes, sorted_replicas, sorted_stacks
+from orch.store.storage import AtomicJSONStorage
+
+T = TypeVar("T")
+FILE = "state.json"
+_FORMAT = 1
+
+
+class _KeyedTable(Table):
+    """Documents go by names of ours, never by numbers of TinyDB's."""
+
+    document_id_class = str  # type: ignore[assignment]
+
+
+class TinyStore:
+    """Whoever commits must hold the folder's lock. Raises StateError for state of another cluster or format."""
+
+    def __init__(self, folder: Path, cluster: str) -> None:
+        self._path = folder / FILE
+        # TinyDB would write the file anew for every document; through the cache it does so once a commit.
+        self._cache = CachingMiddleware(AtomicJSONStorage)  # type: ignore[no-untyped-call]
+        self._cache.WRITE_CACHE_SIZE = 1 << 62
+        self._db = TinyDB(str(self._path), storage=self._cache)
+        self._stacks = _KeyedTable(self._db.storage, "stacks")
+        self._replicas = _KeyedTable(self._db.storage, "replicas")
+        self._meta = _KeyedTable(self._db.storage, "meta")
+        self._check(cluster)
+
+    def _check(self, cluster: str) -> None:
+        written = self._meta.get(doc_id="store")  # type: ignore[call-overload]
+        if written is None:
+            self._meta.insert(Document({"format": _FORMAT, "cluster": cluster}, "store"))  # type: ignore[arg-type]
+        elif written.get("format") != _FORMAT:
+            raise StateError(f"{self._path}: has format {written.get('format')}, and this orch reads {_FORMAT}")
+        elif written.get("cluster") != cluster:
+            raise StateError(
+                f"{self._path}: is the state of cluster {written.get('cluster')}, and the inventory is of {cluster}"
+            )
+
+    def stacks(self) -> tuple[StackSpec, ...]:
+        return sorted_stacks(self._read(self._stacks, StackSpec))
+
+    def replicas(self) -> tuple[Replica, ...]:
+        return sorted_replicas(self._read(self._replicas, Replica))
+
+    def _read(self, table: Table, kind: type[T]) -> list[T]:
+        try:
+            return [msgspec.convert(dict(document), kind) for document in table]
+        except msgspec.ValidationError as error:
+            raise StateError(f"{self._path}: is damaged in its {table.name}: {error}") from None
+
+    def commit(self, changes: Changes) -> None:
+        if not changes:
+            return
+        _replace(self._stacks, changes.delete_stacks, {s.name: s for s in changes.put_stacks})
+        _replace(self._replicas, changes.delete_replicas, {r.id: r for r in changes.put_replicas})
+        self._cache.flush()  # type: ignore[no-untyped-call]
+
+
+def _replace(table: Table, deleted: Iterable[str], put: dict[str, StackSpec] | dict[str, Replica]) -> None:
+    going = [key for key in {*deleted, *put} if table.contains(doc_id=key)]  # type: ignore[arg-type]
+    if going:
+        table.remove(doc_ids=going)
+    documents = [Document(msgspec.to_builtins(value), key) for key, value in put.items()]  # type: ignore[arg-type]
+    if documents:
+        table.insert_multiple(documents)
