@@ -27,7 +27,7 @@ ReplicaState = Literal["pending", "created", "running", "paused", "exited", "rem
 
 class ReplicaStatus(msgspec.Struct, frozen=True):
     """A slot and what fills it. pending: nothing does yet; missing: its container is gone; unknown: its node
-    does not answer."""
+    does not answer. `exit_code` is None while it runs or nothing is known."""
 
     stack: str
     service: str
@@ -41,6 +41,16 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     restarts: int
     reason: str
     started_at: Instant | None
+    exit_code: int | None = None
+
+    @property
+    def name(self) -> str:
+        return str(Slot(self.stack, self.service, self.slot))
+
+    @property
+    def failed(self) -> bool:
+        """It ran to an end that is no success, and nothing will start it again by itself."""
+        return self.state == "exited" and self.exit_code != 0
 
 
 class NodeStatus(msgspec.Struct, frozen=True):
@@ -105,6 +115,7 @@ def _filled(replica: Replica, image: str, container: Container | None, node: Nod
         restarts=container.restarts if container else 0,
         reason=reason,
         started_at=container.started_at if container else None,
+        exit_code=container.exit_code if container and state == "exited" else None,
     )
 
 

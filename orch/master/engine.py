@@ -44,7 +44,7 @@ class Engine:
         hosts = {host.name: host for host in fleet.hosts}
         self._executor = Executor(fleet.cluster, hosts, pool, store)
 
-    def desired(self, changed: Changes = Changes()) -> Desired:  # noqa: B008 - frozen
+    def desired(self, changed: Changes) -> Desired:
         """What the store wants, with stacks changed as in `changed` but nothing written."""
         stacks = {s.name: s for s in self._store.stacks() if s.name not in changed.delete_stacks}
         stacks |= {s.name: s for s in changed.put_stacks}

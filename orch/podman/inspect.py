@@ -14,7 +14,7 @@ from orch.podman.labels import CLUSTER, identity
 LIST_SECONDS = 20
 
 _FIELDS = (
-    ".Id",
+    ".ID",  # As the field is called in podman; only a bare {{.Id}} is understood too.
     ".Name",
     ".State.Status",
     ".State.ExitCode",

@@ -74,7 +74,7 @@ class TinyStore:
 
 
 def _replace(table: Table, deleted: Iterable[str], put: dict[str, StackSpec] | dict[str, Replica]) -> None:
-    going = [key for key in {*deleted, *put} if table.contains(doc_id=key)]  # type: ignore[arg-type]
+    going = [key for key in {*deleted, *put} if table.contains(doc_id=key)]
     if going:
         table.remove(doc_ids=going)
     documents = [Document(msgspec.to_builtins(value), key) for key, value in put.items()]  # type: ignore[arg-type]

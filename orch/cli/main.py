@@ -1,0 +1,85 @@
+"""The entry point, and the list of all commands."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from orch.cli.settings import settings_options
+from orch.errors import OrchError
+
+_COMMANDS = {
+    "apply": ("orch.cli.stack", "Make a Compose file's services run, and wait until they do."),
+    "lab": ("orch.cli.lab", "Fleets of real hosts on this machine, to try things on."),
+    "nodes": ("orch.cli.node", "The hosts of the fleet: what they have and what is asked of them."),
+    "plan": ("orch.cli.stack", "What `apply` would change."),
+    "ps": ("orch.cli.replica", "The replicas: where they run and how they are."),
+    "rm": ("orch.cli.stack", "Remove stacks and all their containers."),
+    "run": ("orch.cli.run", "One command on every host that matches."),
+    "scale": ("orch.cli.stack", "Change how many replicas services have."),
+    "version": ("orch.cli.version", "Print orch's version."),
+}
+"""Name → module that has the command, and its line in the help: modules load only when they are used."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when one is run, and not to list them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in sorted(_COMMANDS.items())])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            raise click.UsageError(f"there is no command {args[0]!r}; `orch --help` lists them", ctx) from None
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@settings_options
+def cli() -> None:
+    """Containers on a fleet of ordinary servers, with nothing on them but sshd and podman."""
+
+
+def main() -> None:
+    """Exit status: 0 done, 1 failed, 2 usage, 3 partly, 4 refused, 10 changes to be made, 130 interrupted."""
+    sys.exit(run_cli(sys.argv[1:]))
+
+
+def run_cli(arguments: list[str]) -> int:
+    """The exit status of one command line; every error of orch's own becomes one message on standard error."""
+    try:
+        result: Any = cli.main(arguments, prog_name="orch", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("orch: interrupted", err=True)
+        return 130
+    except OrchError as error:
+        click.echo(f"orch: {error}", err=True)
+        return error.exit_status
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing more may be written, not even at exit.
+        sys.stdout = None
+        return 0
+    return result if isinstance(result, int) else 0

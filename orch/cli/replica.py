@@ -1,0 +1,75 @@
+"""`orch ps`."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from orch.cli.fleet import load_fleet, run_async, warn_of_nodes
+from orch.cli.output import Column, Row, age, emit
+from orch.cli.settings import Settings, current_settings, settings_options
+from orch.controllers.status import ReplicaStatus, replica_statuses
+from orch.errors import UsageError
+from orch.store.protocol import Changes
+
+_COLUMNS = (
+    Column("NAME", "name"),
+    Column("NODE", "node"),
+    Column(
+        "STATE",
+        "state",
+        style={"running": "green", "exited": "red", "missing": "red", "unknown": "yellow", "pending": "yellow"},
+    ),
+    Column("RESTARTS", "restarts"),
+    Column("ADDRESS", "addresses"),
+    Column("AGE", "age"),
+    Column("IMAGE", "image"),
+    Column("ID", "id", wide=True),
+    Column("WHY", "reason"),
+)
+
+
+@click.command("ps")
+@click.argument("name", required=False)
+@settings_options
+def ps_command(name: str | None) -> int:
+    """The replicas: where they run and how they are.
+
+    NAME: a STACK, a STACK/SERVICE or a STACK/SERVICE.SLOT. Exit status 3 when some node does not answer.
+    """
+    return run_async(_ps(current_settings(), name))
+
+
+async def _ps(settings: Settings, name: str | None) -> int:
+    from orch.master.runtime import engine
+
+    fleet = load_fleet(settings)
+    async with engine(fleet, settings.state, timeout=settings.timeout, changing=False) as running:
+        observed = await running.observe()
+        rows = replica_statuses(running.desired(Changes()), observed)
+    if name is not None:
+        rows = [row for row in rows if name in (row.stack, f"{row.stack}/{row.service}", row.name)]
+        if not rows:
+            raise UsageError(f"nothing is called {name}; `orch ps` lists all there is")
+    emit(settings, [_data(row) for row in rows], [_shown(row) for row in rows], _COLUMNS)
+    warn_of_nodes(observed)
+    return 3 if any(row.state == "unknown" for row in rows) else 0
+
+
+def _data(row: ReplicaStatus) -> Row:
+    fields: Row = msgspec.to_builtins(row)
+    return fields
+
+
+def _shown(row: ReplicaStatus) -> Row:
+    return {
+        "name": row.name,
+        "node": row.node or "",
+        "state": row.state,
+        "restarts": row.restarts,
+        "addresses": ",".join(row.addresses),
+        "age": age(row.started_at),
+        "image": row.image,
+        "id": row.id or "",
+        "reason": row.reason,
+    }

@@ -1,0 +1,125 @@
+"""Telling what a plan will do and what came of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import click
+
+from orch.cli.fleet import warn_of_nodes
+from orch.cli.output import Row, note, print_json, warn
+from orch.cli.settings import Settings
+from orch.controllers.status import replica_statuses
+from orch.errors import UsageError
+from orch.model.plan import Action, Adopt, Forget, Plan, Refusal, Remove, Run
+
+if TYPE_CHECKING:
+    from orch.master.engine import Applied, View
+    from orch.master.executor import Outcome
+
+_KINDS = {Run: "run", Remove: "remove", Forget: "forget", Adopt: "adopt"}
+_DONE = {Run: "started", Remove: "removed", Forget: "forgot", Adopt: "adopted"}
+CHANGES_TO_MAKE = 10
+
+
+def report_plan(settings: Settings, view: View, plan: Plan, cluster: str) -> int:
+    """Print the plan; the exit status of `orch plan`."""
+    if settings.output == "json":
+        print_json({"actions": [_action_row(a) for a in plan.actions], "refusals": _refusal_rows(plan.refusals)})
+    elif settings.output != "table":
+        raise UsageError("a plan prints as text or -o json")
+    else:
+        for action in plan.actions:
+            row = _action_row(action)
+            click.echo(f"{row['kind']:<7} {row['object']} on {row['node']}: {row['why']}")
+            if settings.verbose and isinstance(action, Run | Remove):
+                from orch.master.executor import command_of
+
+                click.echo(f"        {shlex.join(command_of(cluster, action)[0].argv)}")
+        if not plan.actions:
+            note(settings, "nothing to change")
+    _tell_refusals(plan.refusals)
+    warn_of_nodes(view.observed, told={r.node for r in plan.refusals if r.node})
+    if plan.refusals:
+        return 4
+    return CHANGES_TO_MAKE if plan.actions else 0
+
+
+def progress(settings: Settings, outcome: Outcome) -> None:
+    """One line for each action as it is done."""
+    action = outcome.action
+    if outcome.error:
+        warn(f"{action.replica.node}: {action.replica.slot}: {outcome.error}")
+    elif not outcome.skipped and settings.output == "table":
+        why = f" ({action.why})" if settings.verbose else ""
+        note(settings, f"{_DONE[type(action)]} {action.replica.slot} on {action.replica.node}{why}")
+
+
+def report_applied(settings: Settings, applied: Applied, stacks: Iterable[str]) -> int:
+    """Print how things stand now; the exit status of a command that changed something.
+
+    1: failed; 3: some nodes did not take part; 4: something was refused.
+    """
+    wanted = set(stacks)
+    rows = [r for r in replica_statuses(applied.view.desired, applied.view.observed) if r.stack in wanted]
+    if settings.output == "json":
+        print_json(
+            {
+                "actions": [
+                    _action_row(o.action) | {"error": o.error or None, "done": _was_done(o)} for o in applied.outcomes
+                ],
+                "refusals": _refusal_rows(applied.plan.refusals),
+                "replicas": {"wanted": len(rows), "running": sum(r.state == "running" for r in rows)},
+            }
+        )
+    _tell_refusals(applied.plan.refusals)
+    warn_of_nodes(applied.view.observed, told={r.node for r in applied.plan.refusals if r.node})
+    failed = [row for row in rows if row.failed]
+    for row in failed:
+        warn(f"{row.name}: {row.reason} on {row.node}; its output says more: podman logs {row.id}")
+    for action in applied.plan.actions:
+        warn(f"{action.replica.slot}: not settled yet: {action.why}; apply again")
+    done = sum(_was_done(o) for o in applied.outcomes)
+    running = sum(row.state == "running" for row in rows)
+    changed = f"{done} change{'' if done == 1 else 's'}" if done else "nothing to change"
+    note(settings, f"{running} of {len(rows)} replicas running, {changed}")
+    return _status(applied, failed=bool(failed))
+
+
+def _status(applied: Applied, *, failed: bool) -> int:
+    errors = [o for o in applied.outcomes if o.error]
+    if errors and any(_was_done(o) for o in applied.outcomes):
+        return 3
+    if errors or failed or applied.plan.actions:
+        return 1
+    if any(refusal.node is None for refusal in applied.plan.refusals):
+        return 4
+    return 3 if applied.plan.refusals else 0
+
+
+def _was_done(outcome: Outcome) -> bool:
+    return not outcome.error and not outcome.skipped
+
+
+def _action_row(action: Action) -> Row:
+    return {
+        "kind": _KINDS[type(action)],
+        "object": str(action.replica.slot),
+        "node": action.replica.node,
+        "why": action.why,
+    }
+
+
+def _refusal_rows(refusals: Sequence[Refusal]) -> list[Row]:
+    return [{"object": r.object, "reason": r.reason} for r in refusals]
+
+
+def _tell_refusals(refusals: Sequence[Refusal]) -> None:
+    """One line for each node, and for each reason of a service, however many replicas it concerns."""
+    for (_, reason), group in groupby(refusals, key=lambda r: (r.node or r.object.rpartition(".")[0], r.reason)):
+        objects = [refusal.object for refusal in group]
+        more = f" and {len(objects) - 1} more" if len(objects) > 1 else ""
+        warn(f"{objects[0]}{more}: {reason}")

@@ -1,0 +1,159 @@
+"""`orch plan`, `apply`, `scale`, `rm`: what is wanted, and making it so."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+import msgspec
+
+from orch.cli.fleet import load_fleet, run_async
+from orch.cli.output import note, on_terminal
+from orch.cli.report import progress, report_applied, report_plan
+from orch.cli.settings import Settings, current_settings, settings_options
+from orch.errors import RefusedError, UsageError
+from orch.model.spec import StackSpec
+from orch.stackfile.compose import MAX_REPLICAS, read_stack
+from orch.store.protocol import Changes
+
+if TYPE_CHECKING:
+    from orch.master.engine import Engine
+
+F = TypeVar("F", bound=Callable[..., Any])
+_TARGET = re.compile(r"([^/=]+)/([^/=]+)=(\d{1,6})")
+
+_file_option = click.option(
+    "-f",
+    "--file",
+    required=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The Compose file.",
+)
+_stack_option = click.option("--stack", metavar="NAME", help="Call the stack so, whatever the file says.")
+_prune_option = click.option("--prune", is_flag=True, help="Remove services of the stack that FILE does not have.")
+_dry_run_option = click.option("--dry-run", is_flag=True, help="Only print the plan; with -v the commands too.")
+
+
+@click.command("plan")
+@_file_option
+@_stack_option
+@_prune_option
+@settings_options
+def plan_command(file: Path, stack: str | None, prune: bool) -> int:
+    """What `apply` would change: all of it, and by the same code.
+
+    Exit status 0: nothing to do; 10: changes; 4: something cannot be as wanted.
+    """
+    settings = current_settings()
+    spec = read_stack(file, name=stack, variables=os.environ)
+    return run_async(_change(settings, lambda engine: _put(settings, engine, spec, prune), [spec.name], dry_run=True))
+
+
+@click.command("apply")
+@_file_option
+@_stack_option
+@_prune_option
+@_dry_run_option
+@settings_options
+def apply_command(file: Path, stack: str | None, prune: bool, dry_run: bool) -> int:
+    """Make the services of a Compose file run, and wait until they do or say why they do not.
+
+    Applying twice changes nothing. Exit status 3: some hosts did not take part; 4: something was refused.
+    """
+    settings = current_settings()
+    spec = read_stack(file, name=stack, variables=os.environ)
+    return run_async(
+        _change(settings, lambda engine: _put(settings, engine, spec, prune), [spec.name], dry_run=dry_run)
+    )
+
+
+@click.command("scale")
+@click.argument("targets", nargs=-1, required=True, metavar="STACK/SERVICE=N...")
+@_dry_run_option
+@settings_options
+def scale_command(targets: tuple[str, ...], dry_run: bool) -> int:
+    """Change how many replicas services have, until the next apply says otherwise."""
+    wanted = dict(_read_target(target) for target in targets)
+    stacks = sorted({stack for stack, _ in wanted})
+    return run_async(_change(current_settings(), lambda engine: _scaled(engine, wanted), stacks, dry_run=dry_run))
+
+
+@click.command("rm")
+@click.argument("stacks", nargs=-1, required=True, metavar="STACK...")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_dry_run_option
+@settings_options
+def rm_command(stacks: tuple[str, ...], yes: bool, dry_run: bool) -> int:
+    """Remove stacks and all their containers."""
+    if not (yes or dry_run):
+        if not on_terminal():
+            raise UsageError("rm removes containers and nobody can be asked here; add --yes")
+        click.confirm(f"Remove {', '.join(stacks)} and all their containers?", abort=True, err=True)
+    return run_async(_change(current_settings(), lambda engine: _removed(engine, stacks), stacks, dry_run=dry_run))
+
+
+async def _change(
+    settings: Settings, decide: Callable[[Engine], Changes], stacks: Sequence[str], *, dry_run: bool
+) -> int:
+    from orch.master.runtime import engine
+
+    fleet = load_fleet(settings)
+    async with engine(fleet, settings.state, timeout=settings.timeout, changing=not dry_run) as running:
+        changes = decide(running)
+        if dry_run:
+            view, plan = await running.plan(changes)
+            return report_plan(settings, view, plan, fleet.cluster)
+        applied = await running.apply(changes, lambda outcome: progress(settings, outcome))
+        return report_applied(settings, applied, stacks)
+
+
+def _put(settings: Settings, engine: Engine, spec: StackSpec, prune: bool) -> Changes:
+    """The stack as the file has it; services that only the store has stay, unless pruned."""
+    stored = next((s for s in engine.stacks() if s.name == spec.name), None)
+    extra = [s for s in stored.services if spec.service(s.name) is None] if stored else []
+    if extra and not prune:
+        for service in extra:
+            note(settings, f"{spec.name}/{service.name} is not in the file and stays; --prune would remove it")
+        services = sorted((*spec.services, *extra), key=lambda s: s.name)
+        spec = StackSpec(spec.name, tuple(services))
+    return Changes(put_stacks=(spec,))
+
+
+def _read_target(target: str) -> tuple[tuple[str, str], int]:
+    match = _TARGET.fullmatch(target)
+    if match is None or int(match[3]) > MAX_REPLICAS:
+        raise UsageError(f"expected STACK/SERVICE=N, N at most {MAX_REPLICAS}, not {target!r}")
+    return (match[1], match[2]), int(match[3])
+
+
+def _scaled(engine: Engine, wanted: dict[tuple[str, str], int]) -> Changes:
+    stacks = {s.name: s for s in engine.stacks()}
+    for (stack, service), replicas in wanted.items():
+        _require(stack, list(stacks))
+        if stacks[stack].service(service) is None:
+            known = ", ".join(s.name for s in stacks[stack].services)
+            raise RefusedError(f"{stack} has no service {service}; it has {known}")
+        services = tuple(
+            msgspec.structs.replace(s, replicas=replicas) if s.name == service else s for s in stacks[stack].services
+        )
+        stacks[stack] = StackSpec(stack, services)
+    return Changes(put_stacks=tuple(stacks[stack] for stack in sorted({stack for stack, _ in wanted})))
+
+
+def _removed(engine: Engine, stacks: Sequence[str]) -> Changes:
+    known = [s.name for s in engine.stacks()]
+    for stack in stacks:
+        _require(stack, known)
+    return Changes(delete_stacks=tuple(stacks))
+
+
+def _require(stack: str, known: Sequence[str]) -> None:
+    if stack not in known:
+        raise RefusedError(
+            f"there is no stack {stack}; there {'is' if known else 'are none'} {', '.join(known)}".rstrip()
+        )
