@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -48,19 +48,30 @@ def report_plan(settings: Settings, view: View, plan: Plan, cluster: str) -> int
     return CHANGES_TO_MAKE if plan.actions else 0
 
 
-def progress(settings: Settings, outcome: Outcome) -> None:
-    """One line for each action as it is done."""
-    action = outcome.action
-    if outcome.error:
-        warn(f"{action.replica.node}: {action.replica.slot}: {outcome.error}")
-    elif not outcome.skipped and settings.output == "table":
-        why = f" ({action.why})" if settings.verbose else ""
-        note(settings, f"{_DONE[type(action)]} {action.replica.slot} on {action.replica.node}{why}")
+class Progress:
+    """One line for each action as it is done; for a node that is lost, one line for all of its actions."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.lost: set[str] = set()
+
+    def __call__(self, outcome: Outcome) -> None:
+        action, node = outcome.action, outcome.action.replica.node
+        if outcome.lost:
+            if node not in self.lost:
+                self.lost.add(node)
+                warn(f"{node}: {outcome.error}")
+        elif outcome.error:
+            warn(f"{node}: {action.replica.slot}: {outcome.error}")
+        elif not outcome.skipped and self._settings.output == "table":
+            why = f" ({action.why})" if self._settings.verbose else ""
+            note(self._settings, f"{_DONE[type(action)]} {action.replica.slot} on {node}{why}")
 
 
-def report_applied(settings: Settings, applied: Applied, stacks: Iterable[str]) -> int:
+def report_applied(settings: Settings, applied: Applied, stacks: Iterable[str], lost: Collection[str]) -> int:
     """Print how things stand now; the exit status of a command that changed something.
 
+    `lost`: nodes whose failure was told already.
     1: failed; 3: some nodes did not take part; 4: something was refused.
     """
     wanted = set(stacks)
@@ -75,8 +86,9 @@ def report_applied(settings: Settings, applied: Applied, stacks: Iterable[str]) 
                 "replicas": {"wanted": len(rows), "running": sum(r.state == "running" for r in rows)},
             }
         )
-    _tell_refusals(applied.plan.refusals)
-    warn_of_nodes(applied.view.observed, told={r.node for r in applied.plan.refusals if r.node})
+    refusals = [refusal for refusal in applied.plan.refusals if refusal.node not in lost]
+    _tell_refusals(refusals)
+    warn_of_nodes(applied.view.observed, told={r.node for r in refusals if r.node} | set(lost))
     failed = [row for row in rows if row.failed]
     for row in failed:
         warn(f"{row.name}: {row.reason} on {row.node}; its output says more: podman logs {row.id}")

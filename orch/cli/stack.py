@@ -13,7 +13,7 @@ import msgspec
 
 from orch.cli.fleet import load_fleet, run_async
 from orch.cli.output import note, on_terminal
-from orch.cli.report import progress, report_applied, report_plan
+from orch.cli.report import Progress, report_applied, report_plan
 from orch.cli.settings import Settings, current_settings, settings_options
 from orch.errors import RefusedError, UsageError
 from orch.model.spec import StackSpec
@@ -108,8 +108,9 @@ async def _change(
         if dry_run:
             view, plan = await running.plan(changes)
             return report_plan(settings, view, plan, fleet.cluster)
-        applied = await running.apply(changes, lambda outcome: progress(settings, outcome))
-        return report_applied(settings, applied, stacks)
+        progress = Progress(settings)
+        applied = await running.apply(changes, progress)
+        return report_applied(settings, applied, stacks, progress.lost)
 
 
 def _put(settings: Settings, engine: Engine, spec: StackSpec, prune: bool) -> Changes:

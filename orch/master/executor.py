@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from orch.errors import HostError
+from orch.errors import AuthError, ConnectError, HostError, HostKeyError
 from orch.inventory.hosts import Host
 from orch.model.command import Command
 from orch.model.plan import Action, Adopt, Forget, Plan, Remove, Run
@@ -22,10 +22,12 @@ _ANSWER_SECONDS = 15
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """`error` is empty when the action was done. `skipped`: it was not tried, since one before it failed."""
+    """`error` is empty when the action was done. `lost`: the error is the node's, which does not answer.
+    `skipped`: it was not tried, since one before it failed."""
 
     action: Action
     error: str = ""
+    lost: bool = False
     skipped: bool = False
 
 
@@ -61,19 +63,19 @@ class Executor:
         still has the slot."""
         failed = False
         for action in chain:
-            error = "" if failed else await self._act(action)
-            note(Outcome(action, error, skipped=failed))
-            failed = failed or bool(error)
+            outcome = Outcome(action, skipped=True) if failed else await self._act(action)
+            note(outcome)
+            failed = failed or bool(outcome.error)
 
-    async def _act(self, action: Run | Remove) -> str:
+    async def _act(self, action: Run | Remove) -> Outcome:
         node = action.replica.node
         command, seconds = command_of(self._cluster, action)
         try:
             result = await self._pool.link(self._hosts[node]).run(command, timeout=seconds + _ANSWER_SECONDS)
             succeeded(node, "podman", result)
         except HostError as error:
-            return error.reason
-        return ""
+            return Outcome(action, error.reason, lost=isinstance(error, ConnectError | AuthError | HostKeyError))
+        return Outcome(action)
 
 
 def command_of(cluster: str, action: Run | Remove) -> tuple[Command, int]:

@@ -1,0 +1,136 @@
+"""Arbitrary clusters: nodes in every condition, stacks, records and containers that agree or do not."""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import strategies as st
+
+from orch.model.node import Container, ContainerState, Facts, NodeObservation, NodeSpec, Reachable, Unreachable
+from orch.model.plan import Desired
+from orch.model.replica import Replica, Slot, replica_id
+from orch.model.resources import Resources
+from orch.model.spec import RestartPolicy, ServiceSpec, StackSpec
+from tests.property.model import Observed, container_of
+
+CLUSTER = "c"
+GONE = ("gone1", "gone2")
+"""Nodes that have left the inventory."""
+
+STATES: tuple[ContainerState, ...] = ("running", "created", "exited", "paused", "unknown")
+POLICIES = (RestartPolicy(), RestartPolicy("always"), RestartPolicy("on-failure"), RestartPolicy("on-failure", 2))
+
+
+class Cluster(msgspec.Struct, frozen=True):
+    desired: Desired
+    observed: Observed
+
+
+def resources(most: int) -> st.SearchStrategy[Resources]:
+    return st.builds(Resources, st.integers(0, most), st.integers(0, most))
+
+
+@st.composite
+def clusters(draw: st.DrawFn) -> Cluster:
+    nodes = tuple(draw(_node(f"n{i}")) for i in range(1, draw(st.integers(1, 6)) + 1))
+    stacks = tuple(draw(_stack(name)) for name in draw(st.sampled_from(((), ("s",), ("s", "t"), ("u", "s", "t")))))
+    desired = Desired(CLUSTER, nodes, stacks)
+    replicas, containers = draw(_history(desired))
+    observed = {node.name: draw(_observation(containers.get(node.name, ()))) for node in nodes}
+    return Cluster(msgspec.structs.replace(desired, replicas=replicas), observed)
+
+
+@st.composite
+def shuffled(draw: st.DrawFn, cluster: Cluster) -> Cluster:
+    """The same cluster, told in another order."""
+    desired = cluster.desired
+    observed = {
+        name: msgspec.structs.replace(seen, containers=tuple(draw(st.permutations(seen.containers))))
+        if isinstance(seen, Reachable)
+        else seen
+        for name, seen in draw(st.permutations(list(cluster.observed.items())))
+    }
+    return Cluster(
+        Desired(
+            desired.cluster,
+            tuple(draw(st.permutations(desired.nodes))),
+            tuple(draw(st.permutations(desired.stacks))),
+            tuple(draw(st.permutations(desired.replicas))),
+        ),
+        observed,
+    )
+
+
+@st.composite
+def _node(draw: st.DrawFn, name: str) -> NodeSpec:
+    return NodeSpec(
+        name,
+        f"address-of-{name}",
+        schedulable=draw(st.sampled_from((True, True, True, False))),
+        capacity=draw(st.just(Resources()) | resources(12)),
+        reserved=draw(st.just(Resources()) | resources(3)),
+    )
+
+
+@st.composite
+def _stack(draw: st.DrawFn, name: str) -> StackSpec:
+    names = draw(st.sampled_from((("a",), ("a", "b"))))
+    return StackSpec(name, tuple(draw(_service(name)) for name in names))
+
+
+@st.composite
+def _service(draw: st.DrawFn, name: str) -> ServiceSpec:
+    return ServiceSpec(
+        name,
+        draw(st.sampled_from(("image:1", "image:2"))),
+        replicas=draw(st.integers(0, 4)),
+        request=draw(resources(5)),
+        restart=draw(st.sampled_from(POLICIES)),
+    )
+
+
+@st.composite
+def _observation(draw: st.DrawFn, containers: tuple[Container, ...]) -> NodeObservation:
+    match draw(st.sampled_from(("ready", "ready", "ready", "unreachable", "unsuitable"))):
+        case "unreachable":
+            return Unreachable(1.0, "connection refused")
+        case condition:
+            problem = "podman is missing" if condition == "unsuitable" else ""
+            return Reachable(1.0, Facts(draw(resources(12))), containers, problem)
+
+
+@st.composite
+def _history(draw: st.DrawFn, desired: Desired) -> tuple[tuple[Replica, ...], dict[str, tuple[Container, ...]]]:
+    """What earlier commands, crashes and people left: records and containers, by node."""
+    records: dict[str, Replica] = {}
+    containers: dict[str, dict[str, Container]] = {}
+    for _ in range(draw(st.integers(0, 8))):
+        replica = draw(_replica(desired))
+        trace = draw(st.sampled_from(("both", "both", "record", "container")))
+        if trace != "container":
+            records.setdefault(replica.id, replica)
+        if trace != "record":
+            containers.setdefault(replica.node, {}).setdefault(replica.id, draw(_container(replica)))
+    return tuple(records.values()), {node: tuple(found.values()) for node, found in containers.items()}
+
+
+@st.composite
+def _replica(draw: st.DrawFn, desired: Desired) -> Replica:
+    stack, service = draw(st.sampled_from(("s", "t", "old"))), draw(st.sampled_from(("a", "b")))
+    slot = Slot(stack, service, draw(st.integers(1, 4)))
+    attempt = draw(st.integers(1, 3))
+    node = draw(st.sampled_from((*(n.name for n in desired.nodes), *GONE)))
+    spec = desired.services().get((stack, service))
+    if spec is not None and draw(st.booleans()):
+        digest, request = spec.hash, spec.request
+    else:
+        digest, request = "another", draw(resources(5))
+    return Replica(replica_id(CLUSTER, slot, attempt), slot, attempt, node, digest, request)
+
+
+@st.composite
+def _container(draw: st.DrawFn, replica: Replica) -> Container:
+    return msgspec.structs.replace(
+        container_of(replica, "image:1"),
+        state=draw(st.sampled_from((*STATES, "running", "running"))),
+        exit_code=draw(st.sampled_from((0, 1))),
+    )

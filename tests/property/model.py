@@ -1,0 +1,83 @@
+"""A model of a fleet on which a plan can be carried out: what would run and what would be recorded afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from orch.model.node import Container, NodeObservation, Reachable
+from orch.model.plan import Adopt, Desired, Forget, Plan, Remove, Run
+from orch.model.replica import Replica
+
+Observed = dict[str, NodeObservation]
+
+
+class Impossible(Exception):
+    """No fleet could do this."""
+
+
+def apply_plan(plan: Plan, desired: Desired, observed: Mapping[str, NodeObservation]) -> tuple[Desired, Observed]:
+    """Records change as the executor changes them: by id; new ones before anything is done, gone ones after."""
+    records = {r.id: r for r in desired.replicas}
+    fleet = dict(observed)
+    for action in plan.actions:
+        if isinstance(action, Forget):
+            del records[action.replica.id]
+    for action in plan.actions:
+        if isinstance(action, Run | Adopt):
+            records[action.replica.id] = action.replica
+    for action in plan.actions:
+        match action:
+            case Run(replica, spec):
+                _start(fleet, replica, spec.image)
+            case Remove(replica, container):
+                _stop(fleet, replica.node, container)
+                records.pop(replica.id, None)
+            case Adopt(replica):
+                _find(fleet, replica)
+            case Forget():
+                continue
+    return msgspec.structs.replace(desired, replicas=tuple(records.values())), fleet
+
+
+def container_of(replica: Replica, image: str) -> Container:
+    """What podman would report of a replica that has just been started."""
+    return Container(
+        id=f"{replica.node}-{replica.id}",
+        name=replica.container,
+        replica=replica.id,
+        slot=replica.slot,
+        attempt=replica.attempt,
+        spec_hash=replica.spec_hash,
+        image=image,
+        state="running",
+    )
+
+
+def _answering(fleet: Observed, node: str) -> Reachable:
+    observation = fleet.get(node)
+    if not isinstance(observation, Reachable) or observation.problem:
+        raise Impossible(f"{node} can do nothing")
+    return observation
+
+
+def _start(fleet: Observed, replica: Replica, image: str) -> None:
+    node = _answering(fleet, replica.node)
+    if any(c.name == replica.container for c in node.containers):
+        raise Impossible(f"{replica.node} has a container {replica.container} already")
+    containers = (*node.containers, container_of(replica, image))
+    fleet[replica.node] = msgspec.structs.replace(node, containers=containers)
+
+
+def _stop(fleet: Observed, name: str, container: str) -> None:
+    node = _answering(fleet, name)
+    left = tuple(c for c in node.containers if c.id != container)
+    if len(left) != len(node.containers) - 1:
+        raise Impossible(f"{name} has no container {container}")
+    fleet[name] = msgspec.structs.replace(node, containers=left)
+
+
+def _find(fleet: Observed, replica: Replica) -> None:
+    if all(c.replica != replica.id for c in _answering(fleet, replica.node).containers):
+        raise Impossible(f"{replica.node} has no container of {replica.id} to adopt")
