@@ -36,7 +36,8 @@ def plug_in(machine: Machine, paths: LabPaths, host: LabHost, port: Port = "up")
     _batch(
         machine,
         paths.switch,
-        f"link add {host.name} type veth peer name eth0 netns {namespace}",
+        # One address for life, as a real card has: neighbours remember it over a power cut.
+        f"link add {host.name} type veth peer name eth0 address {mac_of(host)} netns {namespace}",
         f"link set {host.name} master {BRIDGE}",
         f"link set {host.name} {port}",
     )
@@ -47,6 +48,11 @@ def plug_in(machine: Machine, paths: LabPaths, host: LabHost, port: Port = "up")
         "link set eth0 up",
         "link set lo up",
     )
+
+
+def mac_of(host: LabHost) -> str:
+    """A locally administered address, told apart within the lab by its end."""
+    return f"02:00:c6:12:00:{host.number:02x}"
 
 
 def unplug(machine: Machine, namespace: str) -> None:

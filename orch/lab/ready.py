@@ -16,6 +16,7 @@ from orch.remote.shell import Shell
 
 BOOT_SECONDS = 60.0
 _POLL_SECONDS = 0.1
+_CONNECT_SECONDS = 3.0
 
 
 async def wait_until_ready(lab: Lab, hosts: Sequence[str], *, timeout: float = BOOT_SECONDS) -> None:
@@ -33,7 +34,7 @@ async def _wait(paths: LabPaths, host: Host, keys: KeyRing, deadline: float) -> 
     while True:
         left = deadline - time.monotonic()
         try:
-            async with await connect(host, keys, max(1.0, left)) as connection:
+            async with await connect(host, keys, min(max(1.0, left), _CONNECT_SECONDS)) as connection:
                 shell = await Shell.open(host.name, connection, host.login.become_user)
                 await shell.run("systemctl is-system-running --wait", timeout=max(1.0, left))
                 return
