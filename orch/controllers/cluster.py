@@ -20,8 +20,6 @@ from orch.model.replica import Replica, Slot, replica_id
 from orch.model.spec import ServiceSpec
 from orch.scheduler.place import Claim, Placement, place
 
-DEFAULT_GRACE = ServiceSpec("", "").stop_grace
-
 
 def plan_cluster(desired: Desired, observed: Mapping[str, NodeObservation], *, now: Instant) -> Plan:
     """What to do so that the cluster becomes as desired. `observed`: an entry for every node of the inventory.
@@ -87,12 +85,16 @@ class _Survey:
         for node, c in sorted(seen, key=lambda item: (item[1].attempt, item[0])):
             spec = self.wanted.get(c.slot)
             if spec is not None and c.slot not in recorded and c.state == "running" and c.spec_hash == spec.hash:
-                found[c.slot] = Replica(c.replica, c.slot, c.attempt, node, c.spec_hash, spec.request)
+                found[c.slot] = _record(c.replica, c.slot, c.attempt, node, spec)
         return [found[slot] for slot in sorted(found)]
 
     def filled(self) -> set[Slot]:
         """Slots that no other replica may have now."""
         return {case.replica.slot for case in self.cases if isinstance(case.verdict, Keep | Stranded)}
+
+
+def _record(ident: str, slot: Slot, attempt: int, node: str, spec: ServiceSpec) -> Replica:
+    return Replica(ident, slot, attempt, node, spec.hash, spec.request, spec.stop_grace)
 
 
 def _containers(observed: Mapping[str, NodeObservation]) -> Iterator[tuple[str, Container]]:
@@ -129,7 +131,7 @@ def _settle_strays(survey: _Survey) -> Iterator[Action]:
         yield Adopt(replica, f"it runs on {replica.node} as wanted, without a record")
     for node, container in survey.strays:
         replica = Replica(container.replica, container.slot, container.attempt, node, container.spec_hash)
-        yield Remove(replica, container.id, DEFAULT_GRACE, "there is no record of it")
+        yield Remove(replica, container.id, "there is no record of it")
 
 
 def _settle_slots(survey: _Survey, placement: Placement) -> Iterator[Action]:
@@ -144,12 +146,11 @@ def _settle_slots(survey: _Survey, placement: Placement) -> Iterator[Action]:
                 if container is None:
                     yield Forget(replica, why)
                 else:
-                    spec = survey.specs.get((replica.slot.stack, replica.slot.service))
-                    yield Remove(replica, container.id, spec.stop_grace if spec else DEFAULT_GRACE, why)
+                    yield Remove(replica, container.id, why)
     for slot, node in sorted(placement.bound.items()):
         spec = survey.wanted[slot]
         attempt = survey.last_attempt.get(slot, 0) + 1
-        replica = Replica(replica_id(survey.cluster, slot, attempt), slot, attempt, node, spec.hash, spec.request)
+        replica = _record(replica_id(survey.cluster, slot, attempt), slot, attempt, node, spec)
         yield Run(replica, spec, reasons.get(slot, "wanted"))
 
 

@@ -86,7 +86,7 @@ def down(name: str) -> bool:
             return False
         cgroups.remove(paths.cgroup)
         for namespace in network.namespaces(paths):
-            network.unplug(machine, namespace)
+            network.delete_namespace(machine, namespace)
         while os.path.ismount(paths.disk):
             machine.run("umount", "--lazy", str(paths.disk))
         if paths.home.exists():
@@ -132,8 +132,10 @@ def status(name: str) -> list[HostStatus]:
 def kill(name: str, hosts: Sequence[str]) -> None:
     """A power cut: every process of the hosts dies at once, their disks stay."""
     lab, paths = load(name), LabPaths(name)
-    with locked(paths):
+    with locked(paths) as machine:
         for host in [lab.host(h) for h in hosts]:
+            # First, so that no dying process and no kernel says goodbye to anyone.
+            network.silence(machine, paths, host)
             cgroups.kill(paths.host_cgroup(host.name))
 
 
@@ -150,7 +152,7 @@ def start(name: str, hosts: Sequence[str]) -> None:
                 continue
             # Bridges, addresses and firewall rules live in the namespace, and a reboot forgets them.
             cgroups.remove(paths.host_cgroup(host.name))
-            network.unplug(machine, paths.netns(host.name))
+            network.unplug(machine, paths, host)
             network.plug_in(machine, paths, host, ports.get(host.name, "up"))
             boot(machine, paths, host)
 

@@ -50,13 +50,27 @@ def plug_in(machine: Machine, paths: LabPaths, host: LabHost, port: Port = "up")
     )
 
 
+def unplug(machine: Machine, paths: LabPaths, host: LabHost) -> None:
+    """Undo `plug_in`. The cable goes first: the kernel takes a namespace apart at its leisure, and until then
+    the bridge's end of the cable keeps its name."""
+    if host.name in ports(machine, paths):
+        machine.run("ip", "-n", paths.switch, "link", "delete", host.name)
+    delete_namespace(machine, paths.netns(host.name))
+
+
+def silence(machine: Machine, paths: LabPaths, host: LabHost) -> None:
+    """The host's card goes dead; the bridge's port stays as it is."""
+    if (_NAMESPACES / paths.netns(host.name)).exists():
+        machine.run("ip", "-n", paths.netns(host.name), "link", "set", "eth0", "down")
+
+
 def mac_of(host: LabHost) -> str:
     """A locally administered address, told apart within the lab by its end."""
     return f"02:00:c6:12:00:{host.number:02x}"
 
 
-def unplug(machine: Machine, namespace: str) -> None:
-    """Delete a namespace, and with it its end of the cable. Nothing happens where there is none."""
+def delete_namespace(machine: Machine, namespace: str) -> None:
+    """Nothing happens where there is none."""
     if (_NAMESPACES / namespace).exists():
         machine.run("ip", "netns", "delete", namespace)
 

@@ -83,8 +83,8 @@ def command_of(cluster: str, action: Run | Remove) -> tuple[Command, int]:
     match action:
         case Run(replica, spec):
             return commands.run(cluster, replica, spec), commands.RUN_SECONDS
-        case Remove(container=container, grace=grace):
-            return commands.remove(container, grace), grace + commands.REMOVE_SECONDS
+        case Remove(replica, container):
+            return commands.remove(container, replica.stop_grace), replica.stop_grace + commands.REMOVE_SECONDS
 
 
 def _chains(actions: Iterable[Action]) -> list[list[Run | Remove]]:

@@ -34,11 +34,10 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
 
 
 class Remove(msgspec.Struct, frozen=True, tag="remove"):
-    """Stop and remove a replica's container, then forget its record. `grace` in seconds."""
+    """Stop and remove a replica's container, then forget its record."""
 
     replica: Replica
     container: str
-    grace: int
     why: str
 
 

@@ -25,7 +25,7 @@ class Replica(msgspec.Struct, frozen=True):
     """The record of one container that fills a slot, kept from before it is started until it is gone.
 
     A replica is never revived: what takes its place is another one, with `attempt` one higher. `request` is
-    what it was placed with, and stays set aside for it until it is gone.
+    what it was placed with, and stays set aside for it until it is gone; `stop_grace` is in seconds.
     """
 
     id: str
@@ -34,6 +34,7 @@ class Replica(msgspec.Struct, frozen=True):
     node: str
     spec_hash: str
     request: Resources = Resources()
+    stop_grace: int = 10
 
     @property
     def container(self) -> str:

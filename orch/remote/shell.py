@@ -10,7 +10,7 @@ from typing import cast
 
 import asyncssh
 
-from orch.errors import CommandError
+from orch.errors import CommandError, ConnectError
 from orch.remote.frames import Collector, Result, frame
 
 MAX_OUTPUT = 64 << 20
@@ -47,7 +47,8 @@ class Session(asyncssh.SSHClientSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         said = bytes(self._last_words).decode(errors="replace").strip()
-        self._closed_by = exc or ConnectionError(said or "the shell ended")
+        # Without an error it is the shell that ended, and not the connection under it.
+        self._closed_by = exc or EOFError(said or "the shell ended")
         if self._ended is not None and not self._ended.done():
             self._ended.set_exception(self._closed_by)
 
@@ -72,8 +73,8 @@ class Shell:
         return cls(host, channel, cast(Session, session))
 
     async def run(self, script: str, *, stdin: str = "", timeout: float) -> Result:
-        """Run shell text to its end. Raises CommandError when it outlasts `timeout` seconds, says too much,
-        or loses its channel; the shell is then of no more use."""
+        """Run shell text to its end. Raises CommandError when it outlasts `timeout` seconds, says too much or
+        ends the shell, ConnectError when the host is lost; the shell is then of no more use."""
         nonce = secrets.token_hex(16)
         collector = Collector(nonce, MAX_OUTPUT)
         began = time.monotonic()
@@ -85,9 +86,12 @@ class Shell:
         except TimeoutError:
             self.close()
             raise CommandError(self._host, f"gave no answer within {timeout:g} s") from None
-        except (ValueError, OSError, asyncssh.Error) as error:
+        except (ValueError, EOFError) as error:
             self.close()
             raise CommandError(self._host, _plain(error)) from error
+        except (OSError, asyncssh.Error) as error:
+            self.close()
+            raise ConnectError(self._host, f"the connection was lost: {error}") from error
         except asyncio.CancelledError:
             self.close()
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -140,7 +141,7 @@ def test_cut_leaves_a_host_running_unreached_and_heal_mends_it(own_lab: TestLab)
     own_lab.lab("heal", "w1")
     assert own_lab.status() == before
     # The kernel remembers for up to three seconds that nobody answered for the address.
-    again = f"for try in $(seq 40); do [ -z \"$({REACH_W2} 2>&1)\" ] && echo reached && exit; sleep 0.1; done"
+    again = f'for try in $(seq 40); do [ -z "$({REACH_W2} 2>&1)" ] && echo reached && exit; sleep 0.1; done'
     assert over_ssh(own_lab, "w1", again) == "reached"
 
 
@@ -218,11 +219,17 @@ def test_errors_say_what_to_do(own_lab: TestLab) -> None:
 
 
 def test_without_root_the_error_is_clear(own_lab: TestLab) -> None:
-    done = subprocess.run(
-        [ORCH, "lab", "up", "--lab", own_lab.name], user=65534, capture_output=True, text=True, check=False
+    # Imported before: the interpreter's own folder may be root's alone.
+    as_nobody = (
+        "import os, sys, orch.cli.lab, orch.lab.fleet, orch.lab.ready\n"
+        "from orch.cli.main import run_cli\n"
+        "os.setresuid(65534, 65534, 65534)\n"
+        "sys.exit(run_cli(sys.argv[1:]))"
     )
-    assert done.returncode == 1
+    argv = [sys.executable, "-c", as_nobody, "lab", "up", "--lab", own_lab.name]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.stderr == "orch: orch lab makes namespaces, mounts and cgroups, so it needs root: try sudo\n"
+    assert done.returncode == 1
 
 
 def test_labs_of_this_machine_are_listed(own_lab: TestLab) -> None:

@@ -18,6 +18,9 @@ GONE = ("gone1", "gone2")
 
 STATES: tuple[ContainerState, ...] = ("running", "created", "exited", "paused", "unknown")
 POLICIES = (RestartPolicy(), RestartPolicy("always"), RestartPolicy("on-failure"), RestartPolicy("on-failure", 2))
+_SLOTS = st.builds(
+    Slot, st.sampled_from(("s", "s", "t", "old")), st.sampled_from(("a", "b")), st.sampled_from((1, 1, 2, 3))
+)
 
 
 class Cluster(msgspec.Struct, frozen=True):
@@ -100,11 +103,15 @@ def _observation(draw: st.DrawFn, containers: tuple[Container, ...]) -> NodeObse
 
 @st.composite
 def _history(draw: st.DrawFn, desired: Desired) -> tuple[tuple[Replica, ...], dict[str, tuple[Container, ...]]]:
-    """What earlier commands, crashes and people left: records and containers, by node."""
+    """What earlier commands, crashes and people left: records and containers, by node.
+
+    A few slots share all of it, so that several replicas of one slot are as likely as not.
+    """
+    slots = draw(st.lists(_SLOTS, min_size=1, max_size=5))
     records: dict[str, Replica] = {}
     containers: dict[str, dict[str, Container]] = {}
     for _ in range(draw(st.integers(0, 8))):
-        replica = draw(_replica(desired))
+        replica = draw(_replica(desired, draw(st.sampled_from(slots))))
         trace = draw(st.sampled_from(("both", "both", "record", "container")))
         if trace != "container":
             records.setdefault(replica.id, replica)
@@ -114,12 +121,10 @@ def _history(draw: st.DrawFn, desired: Desired) -> tuple[tuple[Replica, ...], di
 
 
 @st.composite
-def _replica(draw: st.DrawFn, desired: Desired) -> Replica:
-    stack, service = draw(st.sampled_from(("s", "t", "old"))), draw(st.sampled_from(("a", "b")))
-    slot = Slot(stack, service, draw(st.integers(1, 4)))
+def _replica(draw: st.DrawFn, desired: Desired, slot: Slot) -> Replica:
     attempt = draw(st.integers(1, 3))
     node = draw(st.sampled_from((*(n.name for n in desired.nodes), *GONE)))
-    spec = desired.services().get((stack, service))
+    spec = desired.services().get((slot.stack, slot.service))
     if spec is not None and draw(st.booleans()):
         digest, request = spec.hash, spec.request
     else:

@@ -18,26 +18,23 @@ class Impossible(Exception):
 
 
 def apply_plan(plan: Plan, desired: Desired, observed: Mapping[str, NodeObservation]) -> tuple[Desired, Observed]:
-    """Records change as the executor changes them: by id; new ones before anything is done, gone ones after."""
-    records = {r.id: r for r in desired.replicas}
+    """Carry out every action of the plan. Raises Impossible for one that no fleet could do."""
+    records = {(r.node, r.id): r for r in desired.replicas}
     fleet = dict(observed)
     for action in plan.actions:
-        if isinstance(action, Forget):
-            del records[action.replica.id]
-    for action in plan.actions:
-        if isinstance(action, Run | Adopt):
-            records[action.replica.id] = action.replica
-    for action in plan.actions:
+        key = (action.replica.node, action.replica.id)
         match action:
             case Run(replica, spec):
                 _start(fleet, replica, spec.image)
-            case Remove(replica, container):
-                _stop(fleet, replica.node, container)
-                records.pop(replica.id, None)
+                records[key] = replica
             case Adopt(replica):
                 _find(fleet, replica)
+                records[key] = replica
+            case Remove(replica, container):
+                _stop(fleet, replica.node, container)
+                records.pop(key, None)
             case Forget():
-                continue
+                del records[key]
     return msgspec.structs.replace(desired, replicas=tuple(records.values())), fleet
 
 

@@ -1,0 +1,115 @@
+"""The probe's shell text, run by the shells of this machine."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from orch.model.node import Reachable
+from orch.observe.probe import parse_probe, probe_script
+
+TOOLS = ("cat", "cut", "date", "df", "grep", "head", "nproc", "sed", "sh", "sleep", "tail", "timeout", "uname", "xargs")
+SHELLS = [[shutil.which(name) or name, *rest] for name, *rest in (("sh",), ("bash",), ("busybox", "sh")) if shutil.which(name)]
+CONTAINER = (
+    '["id","n","exited",3,true,"2024-01-01T00:00:00Z",0,{"orch.stack":"s","orch.service":"w","orch.slot":"1",'
+    '"orch.attempt":"1","orch.replica":"r","orch.spec":"h"},"image",{}]'
+)
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """A folder with what every host has, and no podman."""
+    for tool in TOOLS:
+        found = shutil.which(tool)
+        assert found is not None
+        (tmp_path / tool).symlink_to(found)
+    return tmp_path
+
+
+def install_podman(programs: Path, ps: str, inspect: str = "") -> None:
+    """A podman that lists and inspects with these shell commands."""
+    path = programs / "podman"
+    path.write_text(
+        f"#!{shutil.which('sh')}\n"
+        'case "$1" in\n'
+        "--version) echo podman version 4.3.1 ;;\n"
+        f"ps) echo \"$*\" > {programs}/asked; {ps} ;;\n"
+        f"container) echo \"$*\" >> {programs}/asked; {inspect or ':'} ;;\n"
+        "esac\n"
+    )
+    path.chmod(0o755)
+
+
+def probe(shell: list[str], programs: Path, sample: float = 0) -> Reachable:
+    done = subprocess.run(
+        shell, input=probe_script("prod", sample), env={"PATH": str(programs)}, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    return parse_probe(done.stdout, time.time())
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_this_machine_is_read_without_podman(shell: list[str], programs: Path) -> None:
+    found = probe(shell, programs)
+
+    assert found.problem == "podman is missing; install it with the system's package manager"
+    assert (found.facts.kernel, found.facts.arch) == (os.uname().release, os.uname().machine)
+    assert 0 < found.facts.capacity.millicpus <= (os.cpu_count() or 0) * 1000
+    assert 0 < found.facts.memory_used < found.facts.capacity.memory
+    assert abs(found.facts.clock_skew) < 5
+    assert found.facts.cpu_used is None
+
+
+def test_cpu_use_is_measured_over_the_time_given(programs: Path) -> None:
+    used = probe(SHELLS[0], programs, sample=0.1).facts.cpu_used
+
+    assert used is not None
+    assert used >= 0
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_containers_are_listed_and_inspected(shell: list[str], programs: Path) -> None:
+    install_podman(programs, "echo one; echo two", f"echo container {shlex.quote(CONTAINER)}")
+    found = probe(shell, programs)
+
+    assert (found.problem, found.facts.podman) == ("", "4.3.1")
+    assert [(c.id, c.state, c.exit_code, c.oom_killed) for c in found.containers] == [("id", "exited", 3, True)]
+    asked = (programs / "asked").read_text().splitlines()
+    assert asked[0] == "ps --all --quiet --no-trunc --filter label=orch.cluster=prod"
+    assert asked[1].startswith("container inspect --format container [{{json .ID}},")
+    assert asked[1].endswith(" one two")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_no_containers_are_an_empty_list_and_no_problem(shell: list[str], programs: Path) -> None:
+    install_podman(programs, ":", "echo inspected nothing >&2; exit 125")
+    found = probe(shell, programs)
+
+    assert (found.problem, found.containers) == ("", ())
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_podman_that_cannot_list_says_why(shell: list[str], programs: Path) -> None:
+    install_podman(programs, "echo warning >&2; echo Error: no database >&2; exit 125")
+
+    assert probe(shell, programs).problem == "podman does not answer: Error: no database"
+
+
+def test_a_container_that_goes_meanwhile_leaves_the_others(programs: Path) -> None:
+    inspect = f"echo Error: no such container >&2; echo container {shlex.quote(CONTAINER)}; exit 125"
+    install_podman(programs, "echo one; echo two", inspect)
+    found = probe(SHELLS[0], programs)
+
+    assert (found.problem, [c.id for c in found.containers]) == ("", ["id"])
+
+
+def test_podman_that_lists_but_cannot_inspect_is_a_problem_and_no_empty_list(programs: Path) -> None:
+    install_podman(programs, "echo one; echo two", "echo Error: database is locked >&2; exit 125")
+
+    assert probe(SHELLS[0], programs).problem != ""
