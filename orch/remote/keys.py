@@ -23,9 +23,10 @@ class KeyRing:
                 self._private[path] = asyncssh.read_private_key(path)
             except OSError as error:
                 raise AuthError(host, f"the key file {path} cannot be read: {error.strerror}") from error
-            except asyncssh.KeyEncryptionError as error:
-                raise AuthError(host, f"the key {path} has a passphrase; add it to an ssh-agent instead") from error
-            except asyncssh.KeyImportError as error:
+            except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError) as error:
+                if "passphrase" in str(error).lower():
+                    why = f"the key {path} has a passphrase; add it to an ssh-agent instead"
+                    raise AuthError(host, why) from error
                 raise AuthError(host, f"{path} is not a private key that can be read: {error}") from error
         return self._private[path]
 

@@ -45,10 +45,20 @@ class Session(asyncssh.SSHClientSession[bytes]):
         except ValueError as error:
             self._ended.set_exception(error)
 
+    def exit_status_received(self, status: int) -> None:
+        # The channel itself stays open for as long as a child of the shell holds its output.
+        self._close(None)
+
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
+        self._close(None)
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self._close(exc)
+
+    def _close(self, error: Exception | None) -> None:
+        """Without an error it is the shell that ended, and not the connection under it."""
         said = bytes(self._last_words).decode(errors="replace").strip()
-        # Without an error it is the shell that ended, and not the connection under it.
-        self._closed_by = exc or EOFError(said or "the shell ended")
+        self._closed_by = error or EOFError(said or "the shell ended")
         if self._ended is not None and not self._ended.done():
             self._ended.set_exception(self._closed_by)
 

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_a_second_apply_changes_nothing(op: Operator) -> None:
 
 
 @pytest.mark.parametrize("change", [{"web_image": "2"}, {"mode": "fancy"}])
-def test_a_changed_service_is_replaced_and_no_other(op: Operator, change: dict[str, str]) -> None:
+def test_a_changed_service_is_replaced_and_no_other(op: Operator, change: dict[str, Any]) -> None:
     op.apply(sleepers())
     before = ids(op)
     plan = op.json("plan", "-f", op.file(sleepers(**change)), status=10)
@@ -195,7 +196,7 @@ def test_the_restart_policy_is_podmans(op: Operator) -> None:
         f"podman ps -q -f label=orch.replica={row['id']} | xargs podman inspect -f '{{{{.State.Pid}}}}' | xargs kill -9"
     )
     op.orch("run", row["node"], "--", kill)
-    restarted = f"until podman inspect -f '{{{{.RestartCount}}}}' $(podman ps -aq) | grep -qx 1; do sleep 0.1; done"
+    restarted = "until podman inspect -f '{{.RestartCount}}' $(podman ps -aq) | grep -qx 1; do sleep 0.1; done"
     op.orch("run", row["node"], "--", f"timeout 20 sh -c '{restarted}'")
     after = op.ps()["shop/web.1"]
     assert (after["id"], after["restarts"]) == (row["id"], 1)

@@ -20,7 +20,7 @@ HYBRID = V1 + """\
 
 V2 = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
-29 23 0:26 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot
+29 23 0:26 / /sys/fs/cgroup rw,nosuid,nodev,noexec shared:9 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot
 """
 
 V2_TWICE = V2 + "90 22 0:26 /box /mnt/groups rw,relatime shared:9 - cgroup2 none rw,nsdelegate\n"

@@ -74,7 +74,11 @@ def test_every_key_finds_its_place_in_the_spec() -> None:
 
 
 def test_services_are_sorted_by_name() -> None:
-    assert [s.name for s in stack("services: {b: {image: x}, a: {image: x}, C: {image: x}}").services] == ["C", "a", "b"]
+    assert [s.name for s in stack("services: {b: {image: x}, a: {image: x}, C: {image: x}}").services] == [
+        "C",
+        "a",
+        "b",
+    ]
 
 
 def test_the_name_given_wins_over_the_files_which_wins_over_the_folders() -> None:
@@ -192,7 +196,16 @@ def test_a_restart_policy_is_read(written: str, policy: RestartPolicy) -> None:
 
 @pytest.mark.parametrize(
     ("written", "seconds"),
-    [("10s", 10), ("0s", 0), ("1m30s", 90), ("2h", 7200), ("1h1m1s", 3661), ("1000ms", 1), ("60000000us", 60), ("", 10)],
+    [
+        ("10s", 10),
+        ("0s", 0),
+        ("1m30s", 90),
+        ("2h", 7200),
+        ("1h1m1s", 3661),
+        ("1000ms", 1),
+        ("60000000us", 60),
+        ("", 10),
+    ],
 )
 def test_a_grace_is_read_as_a_duration(written: str, seconds: int) -> None:
     assert service(f"stop_grace_period: {written}").stop_grace == seconds

@@ -54,7 +54,9 @@ def test_a_syntax_error_fails_its_own_command_alone(shell: tuple[str, ...], scri
 
 
 @every_shell
-@pytest.mark.parametrize("script", ["exit 3", "cd /; X=1; set -e; false", "exec 1>&- 2>&-", "trap 'exit 9' EXIT", "exec false"])
+@pytest.mark.parametrize(
+    "script", ["exit 3", "cd /; X=1; set -e; false", "exec 1>&- 2>&-", "trap 'exit 9' EXIT", "exec false"]
+)
 def test_no_command_ends_or_changes_the_shell(shell: tuple[str, ...], script: str) -> None:
     before, _, after = answer(shell, ("pwd", ""), (script, ""), ('pwd; echo "$X$-" | tr -cd 1e', ""))
 
@@ -67,7 +69,7 @@ def test_no_command_ends_or_changes_the_shell(shell: tuple[str, ...], script: st
     [
         "one line\n",
         "no newline",
-        "it's \"quoted\" `date` $(date) $HOME \\ \\n\n",
+        'it\'s "quoted" `date` $(date) $HOME \\ \\n\n',
         "\n\n",
         " leading\n\ttab\n",
         "EOF\n'\n",
@@ -95,7 +97,7 @@ def test_input_that_is_not_read_does_not_reach_the_next_command(shell: tuple[str
 
 @every_shell
 def test_a_command_is_not_told_its_mark(shell: tuple[str, ...]) -> None:
-    (status, out, _), _ = answer(shell, ("set; echo \"$0 $*\"", ""), ("true", "in\n"))
+    (status, out, _), _ = answer(shell, ('set; echo "$0 $*"', ""), ("true", "in\n"))
 
     assert status == 0
     assert b"0" * 32 not in out

@@ -35,7 +35,7 @@ def line(**changes: object) -> str:
 
 
 def refused(text: str) -> str:
-    with pytest.raises(ValueError, match="^podman described a container in a way that cannot be read: ") as caught:
+    with pytest.raises(ValueError, match=r"^podman described a container in a way that cannot be read: ") as caught:
         parse_container(text)
     return str(caught.value)
 
@@ -131,7 +131,9 @@ def test_a_time_without_its_zone_is_refused_since_it_means_another_instant_on_ea
         parse_time(text)
 
 
-@pytest.mark.parametrize("label", ["orch.stack", "orch.service", "orch.slot", "orch.attempt", "orch.replica", "orch.spec"])
+@pytest.mark.parametrize(
+    "label", ["orch.stack", "orch.service", "orch.slot", "orch.attempt", "orch.replica", "orch.spec"]
+)
 def test_a_missing_label_is_named(label: str) -> None:
     labels = {key: value for key, value in LABELS.items() if key != label}
 

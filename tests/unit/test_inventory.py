@@ -34,7 +34,9 @@ def names(hosts: list[Host]) -> list[str]:
 def test_a_host_needs_no_more_than_a_name() -> None:
     found = fleet("all:\n  hosts:\n    w1:\n")
 
-    assert found == Fleet("default", (Host("w1", Login("w1"), NodeSpec("w1", "w1"), "a.yml:3"),), {"all": ["w1"]}, "a.yml")
+    assert found == Fleet(
+        "default", (Host("w1", Login("w1"), NodeSpec("w1", "w1"), "a.yml:3"),), {"all": ["w1"]}, "a.yml"
+    )
 
 
 def test_hosts_keep_the_order_of_the_files() -> None:
@@ -100,9 +102,9 @@ def test_a_group_is_as_deep_as_its_longest_way_from_the_root() -> None:
 
 
 def test_children_of_all_are_one_level_below_it() -> None:
-    text = "all: {children: {web: {hosts: {w1: }, vars: {ansible_user: web}}}}\nx: {hosts: {w1: }, vars: {ansible_user: x}}"
+    child = "all: {children: {web: {hosts: {w1: }, vars: {ansible_user: web}}}}\n"
 
-    assert user_of(text) == "x"
+    assert user_of(child + "x: {hosts: {w1: }, vars: {ansible_user: x}}") == "x"
 
 
 def test_a_later_file_wins_over_an_earlier_one() -> None:

@@ -39,7 +39,10 @@ def refused_host(variables: str) -> str:
         ("all:\n  hosts:\n    w1: 10.0.0.1\n", "i.yml:3: all.hosts.w1: expected a mapping, not '10.0.0.1'"),
         ("all:\n  vars: [1]\n", "i.yml:2: all.vars: expected a mapping, not a list"),
         ("all:\n  children: [web]\n", "i.yml:2: all.children: expected a mapping, not a list"),
-        ("web:\n  children:\n    all:\n", "i.yml:3: web.children.all: the group all contains every other and is in none"),
+        (
+            "web:\n  children:\n    all:\n",
+            "i.yml:3: web.children.all: the group all contains every other and is in none",
+        ),
         (
             "all:\n  hosts:\n    w[3:1]:\n",
             "i.yml:3: all.hosts.w[3:1]: the range [3:1] runs backwards",
@@ -110,7 +113,10 @@ def test_two_hosts_behind_one_address_are_two_by_port_or_by_network(own: str) ->
     ("variable", "message"),
     [
         ("orch: 5", "orch: expected a mapping, not 5"),
-        ("orch: {label: x}", "orch.label: unknown key; known here: capacity, cluster, labels, netns, reserved, schedulable"),
+        (
+            "orch: {label: x}",
+            "orch.label: unknown key; known here: capacity, cluster, labels, netns, reserved, schedulable",
+        ),
         ("orch: {labels: [a]}", "orch.labels: expected a mapping, not a list"),
         ("orch: {labels: {a b: c}}", "orch.labels.a b: a label's name is made of letters, digits and . _ / - inside"),
         ("orch: {labels: {-a: c}}", "orch.labels.-a: a label's name is made of letters, digits and . _ / - inside"),
@@ -150,13 +156,19 @@ def test_a_cluster_needs_a_usable_name(name: str, said: str) -> None:
         ("ansible_host: [a]", "ansible_host: expected a string, not a list"),
         ("ansible_connection: local", "ansible_connection: expected ssh, the only connection there is, not 'local'"),
         ("ansible_become: maybe", "ansible_become: expected true or false, not 'maybe'"),
-        ("ansible_ssh_common_args: '-v'", "ansible_ssh_common_args: '-v' is not read here; known: -o UserKnownHostsFile=PATH"),
+        (
+            "ansible_ssh_common_args: '-v'",
+            "ansible_ssh_common_args: '-v' is not read here; known: -o UserKnownHostsFile=PATH",
+        ),
         (
             "ansible_ssh_common_args: '-o ProxyJump=x'",
             "ansible_ssh_common_args: '-oProxyJump=x' is not read here; known: -o UserKnownHostsFile=PATH",
         ),
-        ("ansible_ssh_common_args: -o", "ansible_ssh_common_args: '-o' is not read here; known: -o UserKnownHostsFile=PATH"),
-        ("ansible_ssh_common_args: \"-o 'x\"", "ansible_ssh_common_args: No closing quotation"),
+        (
+            "ansible_ssh_common_args: -o",
+            "ansible_ssh_common_args: '-o' is not read here; known: -o UserKnownHostsFile=PATH",
+        ),
+        ('ansible_ssh_common_args: "-o \'x"', "ansible_ssh_common_args: No closing quotation"),
     ],
 )
 def test_a_wrong_connection_variable_is_refused_with_its_place(variable: str, message: str) -> None:
@@ -170,7 +182,8 @@ def test_only_sudo_is_a_method_to_become() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["ansible_host", "ansible_user", "ansible_ssh_private_key_file", "ansible_become_user", "ansible_connection"]
+    "name",
+    ["ansible_host", "ansible_user", "ansible_ssh_private_key_file", "ansible_become_user", "ansible_connection"],
 )
 @pytest.mark.parametrize("template", ["{{ secret }}", "a{% if x %}"])
 def test_a_template_is_refused_where_it_would_be_used(name: str, template: str) -> None:
@@ -183,7 +196,10 @@ def test_a_template_is_refused_where_it_would_be_used(name: str, template: str) 
 
 @pytest.mark.parametrize(
     "variable",
-    ["ansible_ssh_private_key_file: ~nobody-here/key", "ansible_ssh_common_args: -o UserKnownHostsFile=~nobody-here/known"],
+    [
+        "ansible_ssh_private_key_file: ~nobody-here/key",
+        "ansible_ssh_common_args: -o UserKnownHostsFile=~nobody-here/known",
+    ],
 )
 def test_the_home_of_nobody_is_refused_with_its_place(variable: str) -> None:
     assert refused_host(variable).startswith(f"{variable.partition(':')[0]}: ")

@@ -39,7 +39,7 @@ def test_a_lab_has_1_to_100_hosts(count: int) -> None:
 
 def test_a_host_needs_some_memory() -> None:
     assert plan_lab("dev", 1, 0, 64 << 20).hosts[0].memory == 64 << 20
-    with pytest.raises(LabError, match="^a lab host needs at least 64m of memory$"):
+    with pytest.raises(LabError, match=r"^a lab host needs at least 64m of memory$"):
         plan_lab("dev", 1, 0, (64 << 20) - 1)
 
 
@@ -93,7 +93,11 @@ def test_every_path_and_name_of_a_host_comes_from_the_labs_and_its_own() -> None
         "orch-lab/dev/w1/super",
         "orch-lab/dev/w1/box",
     )
-    assert (paths.host_home("w1"), paths.root("w1"), paths.containers("w1")) == (home, home / "root", home / "containers")
+    assert (paths.host_home("w1"), paths.root("w1"), paths.containers("w1")) == (
+        home,
+        home / "root",
+        home / "containers",
+    )
     assert (paths.console("w1"), paths.pid("w1")) == (home / "console.log", home / "pid")
     assert (paths.upper("w1"), paths.work("w1")) == (
         Path("/var/lib/orch-lab/dev/disk/w1/upper"),

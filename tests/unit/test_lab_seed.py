@@ -46,7 +46,9 @@ def test_only_the_systems_accounts_are_kept() -> None:
     assert system_accounts(PASSWD)["daemon"] == "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
 
 
-@pytest.mark.parametrize("line", ["", "daemon", "daemon:x", "daemon:x:", "daemon:x:-1:1::/:", "orch:x:900:900::/:", "+::::::"])
+@pytest.mark.parametrize(
+    "line", ["", "daemon", "daemon:x", "daemon:x:", "daemon:x:-1:1::/:", "orch:x:900:900::/:", "+::::::"]
+)
 def test_what_is_no_account_of_the_system_is_dropped(line: str) -> None:
     assert system_accounts(f"{line}\n") == {}
 

@@ -52,7 +52,7 @@ def test_a_node_without_replicas_of_the_service_comes_before_an_emptier_one_that
 
 
 def test_spreading_counts_the_replicas_that_are_there_already() -> None:
-    placement = place(claims(3), [room("w1", web=2), room("w2"), room("w3", web=1)])
+    placement = place(claims(3), [room("w1", web=3), room("w2"), room("w3", web=2)])
 
     assert nodes_of(placement) == {1: "w2", 2: "w2", 3: "w3"}
 
@@ -89,7 +89,7 @@ def test_with_all_else_equal_the_name_decides() -> None:
 
 def test_the_order_of_claims_and_rooms_changes_nothing() -> None:
     wanted = [*claims(2), Claim(slot(1, "other"), Resources(3000, GIB)), Claim(slot(3), SMALL, "w2", SMALL)]
-    rooms = [room("w1"), room("w2", Resources(3000, 2 * GIB)), room("w3", Resources(200, GIB))]
+    rooms = [room("w1"), room("w2", Resources(3000, 2 * GIB), web=1), room("w3", Resources(200, GIB))]
 
     outcomes = [place(a, b) for a in itertools.permutations(wanted) for b in itertools.permutations(rooms)]
 
@@ -157,13 +157,13 @@ def test_held_room_of_a_refused_claim_is_given_to_nobody() -> None:
 
 
 def test_held_room_of_a_claim_that_moves_away_is_free_for_those_refused_before_it() -> None:
-    """web.1 comes first and fits only where web.2 moves away from."""
-    first = Claim(slot(1), Resources(2000), preferred="w1", held=Resources(1000))
-    moving = Claim(slot(2), Resources(3000), preferred="w1", held=Resources(2000))
+    """web.1 is tried first and fits only where web.2 makes room."""
+    grows = Claim(slot(1), Resources(3000), preferred="w1", held=Resources(1000))
+    moves = Claim(slot(2), Resources(2500), preferred="w1", held=Resources(2000))
 
-    placement = place([first, moving], [room("w1", Resources(500, GIB), web=2), room("w2", Resources(3000, GIB))])
+    placement = place([grows, moves], [room("w1", Resources(0, GIB), web=2), room("w2", Resources(2500, GIB))])
 
-    assert nodes_of(placement) == {1: "w2", 2: "w1"} or nodes_of(placement) == {1: "w1", 2: "w2"}
+    assert nodes_of(placement) == {1: "w1", 2: "w2"}
 
 
 def test_nothing_is_placed_on_a_closed_node() -> None:
@@ -180,13 +180,12 @@ def test_a_request_of_cpu_alone_fits_where_memory_is_overcommitted() -> None:
     assert nodes_of(place(claims(1, Resources(4000)), [room("w1", Resources(4000, -GIB))])) == {1: "w1"}
 
 
-def test_a_request_fits_to_the_last_byte() -> None:
+def test_a_request_fits_to_the_last_byte_and_the_last_thousandth_of_a_core() -> None:
     exact = Resources(100, 64 * MIB)
 
     assert nodes_of(place(claims(1, exact), [room("w1", exact)])) == {1: "w1"}
-    assert refusal(exact, room("w1", Resources(100, 64 * MIB - 1))) == (
-        "the only node lacks 64m memory (most free: w1 64m)"
-    )
+    assert refusal(exact, room("w1", Resources(99, 64 * MIB))) == "the only node lacks 0.1 cpus (most free: w1 0.099)"
+    assert place(claims(1, exact), [room("w1", Resources(100, 64 * MIB - 1))]).bound == {}
 
 
 def test_a_service_is_placed_as_far_as_it_fits() -> None:

@@ -86,6 +86,13 @@ def test_an_environment_is_in_the_words_by_name_at_most(
     assert command.stdin == stdin
 
 
+@pytest.mark.parametrize("value", ["ends in a return\r", "x" * 65_536], ids=["return", "long"])
+def test_what_podman_would_cut_from_a_line_of_a_file_goes_in_by_the_environment(value: str) -> None:
+    command = run("prod", REPLICA, ServiceSpec("web", "image", environment={"A": value}))
+
+    assert (command.stdin, command.environment) == ("", {"A": value})
+
+
 def test_no_value_of_an_environment_stands_in_the_words() -> None:
     environment = {"A": "s3cret-one", "B": "s3cret-two\n", "C": "--s3cret=three", "D": "s3cret\nfour"}
     command = run("prod", REPLICA, ServiceSpec("web", "image", environment=environment))

@@ -131,7 +131,9 @@ def test_podman_that_fails_is_a_problem_of_the_node(text: str, problem: str) -> 
 
 def test_containers_are_sorted_by_slot_attempt_and_id() -> None:
     lines = [("web", 10, 1, "a"), ("web", 2, 2, "b"), ("web", 2, 1, "d"), ("web", 2, 1, "c"), ("api", 3, 9, "e")]
-    text = hosts.WITHOUT_PODMAN + "podman 4\n" + "".join(container_line(*line) for line in lines) + "containers listed\n"
+    text = (
+        hosts.WITHOUT_PODMAN + "podman 4\n" + "".join(container_line(*line) for line in lines) + "containers listed\n"
+    )
 
     assert [c.id for c in parse_probe(text, NOW).containers] == ["e", "c", "d", "b", "a"]
 
@@ -215,7 +217,7 @@ def test_garbage_in_a_fact_is_refused(line: str, message: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "\n\n", "sh: syntax error", "<html>", "\0\0", "time 5"])
 def test_what_is_no_answer_of_a_probe_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="^the probe's answer has no "):
+    with pytest.raises(ValueError, match=r"^the probe's answer has no "):
         parse_probe(text, NOW)
 
 

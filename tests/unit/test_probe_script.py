@@ -15,7 +15,9 @@ from orch.model.node import Reachable
 from orch.observe.probe import parse_probe, probe_script
 
 TOOLS = ("cat", "cut", "date", "df", "grep", "head", "nproc", "sed", "sh", "sleep", "tail", "timeout", "uname", "xargs")
-SHELLS = [[shutil.which(name) or name, *rest] for name, *rest in (("sh",), ("bash",), ("busybox", "sh")) if shutil.which(name)]
+SHELLS = [
+    [shutil.which(name) or name, *rest] for name, *rest in (("sh",), ("bash",), ("busybox", "sh")) if shutil.which(name)
+]
 CONTAINER = (
     '["id","n","exited",3,true,"2024-01-01T00:00:00Z",0,{"orch.stack":"s","orch.service":"w","orch.slot":"1",'
     '"orch.attempt":"1","orch.replica":"r","orch.spec":"h"},"image",{}]'
@@ -39,8 +41,8 @@ def install_podman(programs: Path, ps: str, inspect: str = "") -> None:
         f"#!{shutil.which('sh')}\n"
         'case "$1" in\n'
         "--version) echo podman version 4.3.1 ;;\n"
-        f"ps) echo \"$*\" > {programs}/asked; {ps} ;;\n"
-        f"container) echo \"$*\" >> {programs}/asked; {inspect or ':'} ;;\n"
+        f'ps) echo "$*" > {programs}/asked; {ps} ;;\n'
+        f'container) echo "$*" >> {programs}/asked; {inspect or ":"} ;;\n'
         "esac\n"
     )
     path.chmod(0o755)
@@ -48,7 +50,12 @@ def install_podman(programs: Path, ps: str, inspect: str = "") -> None:
 
 def probe(shell: list[str], programs: Path, sample: float = 0) -> Reachable:
     done = subprocess.run(
-        shell, input=probe_script("prod", sample), env={"PATH": str(programs)}, capture_output=True, text=True, check=True
+        shell,
+        input=probe_script("prod", sample),
+        env={"PATH": str(programs)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stderr == ""
     return parse_probe(done.stdout, time.time())

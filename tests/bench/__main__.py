@@ -1,0 +1,33 @@
+"""The command behind ./scripts/bench."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+BENCHES = {
+    "deploy": "40 replicas onto one host, against xargs and podman on that host",
+    "lab": "how soon the hosts of a lab can be used",
+    "start-up": "what `orch version` and `orch --help` cost",
+}
+
+
+@click.command()
+@click.argument("name", type=click.Choice(sorted(BENCHES)), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--rounds", type=click.IntRange(1), help="How often to measure; each benchmark has its own default.")
+def main(name: str | None, as_json: bool, rounds: int | None) -> None:
+    """Run the benchmark NAME; exit status 1 when one of its bars does not hold. Without NAME, list them."""
+    if name is None:
+        for bench, text in sorted(BENCHES.items()):
+            click.echo(f"{bench:<10} {text}")
+        return
+    module = importlib.import_module(f"tests.bench.{name.replace('-', '_')}")
+    report = module.measure(rounds) if rounds else module.measure()
+    report.print(as_json=as_json)
+    sys.exit(0 if all(bar.holds for bar in report.bars) else 1)
+
+
+main(prog_name="bench")

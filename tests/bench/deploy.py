@@ -1,0 +1,86 @@
+"""40 replicas onto one host: `orch apply`, a whole process over SSH, against xargs and podman on that host."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from orch.lab import fleet
+from tests.bench.process import ORCH, Cost, cost
+from tests.bench.report import Bar, Figure, Report
+
+REPLICAS = 40
+LIMIT = 1.15
+IMAGE = "localhost/busybox:latest"
+
+STACK = f"""
+name: bench
+services:
+  web:
+    image: {IMAGE}
+    command: sleep 1000
+    deploy: {{replicas: {REPLICAS}}}
+"""
+PEER = f"seq {REPLICAS} | xargs -P 4 -I N podman run --detach --name web.N {IMAGE} sleep 1000"
+
+
+def measure(rounds: int = 5) -> Report:
+    """The two in turn, each on a host without containers; both must end with 40 that run."""
+    lab = f"bench-{os.getpid()}"
+    ours: list[Cost] = []
+    theirs: list[Cost] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        try:
+            _prepare(lab, folder)
+            for index in range(-1, rounds):
+                orch, peer = _orch(lab, folder), _peer(lab, folder)
+                if index >= 0:  # The first round warms the host's caches.
+                    ours.append(orch)
+                    theirs.append(peer)
+        finally:
+            cost([ORCH, "lab", "down", "--lab", lab], log=folder / "log")
+    ratios = tuple(a.wall / b.wall for a, b in zip(ours, theirs, strict=True))
+    figures = [
+        Figure("orch apply, wall", "s", tuple(c.wall for c in ours)),
+        Figure("xargs -P4 podman run, wall", "s", tuple(c.wall for c in theirs)),
+        Figure("ratio, round by round", "", ratios),
+        Figure("orch apply, CPU of the master", "s", tuple(c.cpu for c in ours)),
+    ]
+    return Report("deploy", figures, [Bar(f"{REPLICAS} replicas, wall against xargs", figures[2].median, LIMIT)])
+
+
+def _prepare(lab: str, folder: Path) -> None:
+    (folder / "compose.yml").write_text(STACK)
+    cost([ORCH, "lab", "image", "busybox"], log=folder / "log")
+    cost([ORCH, "lab", "up", "--lab", lab, "-n", "1"], log=folder / "log")
+
+
+def _orch(lab: str, folder: Path) -> Cost:
+    env = {"ORCH_INVENTORY": f"/var/lib/orch-lab/{lab}/inventory.yml", "ORCH_STATE": str(folder / "state")}
+    measured = cost([ORCH, "apply", "-f", str(folder / "compose.yml")], env=env, log=folder / "log")
+    _check_and_clear(lab)
+    (folder / "state/state.json").unlink()
+    return measured
+
+
+def _peer(lab: str, folder: Path) -> Cost:
+    # nsenter itself, so that no start of Python counts against the peer.
+    argv = fleet.inside(lab, "w1", ("sh", "-c", PEER))
+    measured = cost(argv, before_exec=lambda: fleet.join_host(lab, "w1"), log=folder / "log")
+    _check_and_clear(lab)
+    return measured
+
+
+def _check_and_clear(lab: str) -> None:
+    running = _inside(lab, "podman ps --quiet --filter status=running").split()
+    if len(running) != REPLICAS:
+        raise SystemExit(f"bench: {len(running)} of {REPLICAS} containers run")
+    _inside(lab, "podman rm --all --force --time 0")
+
+
+def _inside(lab: str, script: str) -> str:
+    argv = [ORCH, "lab", "exec", "--lab", lab, "w1", "--", "sh", "-c", script]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,119 @@
+"""The persistent shell against a real sshd: any output, any end, and many commands at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from orch.errors import CommandError, ConnectError
+from orch.model.command import Command
+from orch.remote.link import SHELLS, Link
+from orch.remote.pool import Pool
+from tests.ssh.conftest import Sshd, free_port, make_host
+
+
+@pytest.fixture
+async def link(sshd: Sshd) -> AsyncIterator[Link]:
+    async with Pool(connect_timeout=5) as pool:
+        yield pool.link(sshd.host())
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "stdout", "stderr"),
+    [
+        ("echo out; echo err >&2; exit 3", 3, b"out\n", b"err\n"),
+        ("printf 'no newline'", 0, b"no newline", b""),
+        ("true", 0, b"", b""),
+        ("cd /; exec true", 0, b"", b""),
+        ("kill -9 $$; sleep 9", 137, None, None),
+        (r"printf '\036\000\377\036 0\036'", 0, b"\x1e\x00\xff\x1e 0\x1e", b""),
+        ("echo 'it'\"'\"'s $HOME'", 0, b"it's $HOME\n", b""),
+    ],
+)
+async def test_output_and_status_come_back_as_they_were(
+    link: Link, script: str, status: int, stdout: bytes | None, stderr: bytes | None
+) -> None:
+    if stdout is None:
+        # $$ is the shell itself: it dies, is told so, and another takes its place.
+        with pytest.raises(CommandError, match="the shell ended"):
+            await link.run_script(script, timeout=5)
+    else:
+        result = await link.run_script(script, timeout=5)
+        assert (result.status, result.stdout, result.stderr) == (status, stdout, stderr)
+    assert (await link.run_script("echo next", timeout=5)).text == "next\n"
+
+
+async def test_a_syntax_error_is_the_commands_own(link: Link) -> None:
+    result = await link.run_script("if then fi", timeout=5)
+    assert result.status != 0
+    assert b"yntax error" in result.stderr
+    assert (await link.run_script("echo fine", timeout=5)).text == "fine\n"
+
+
+async def test_words_and_values_are_data(link: Link) -> None:
+    nasty = "a b'c\"d$(id)`id`\\\n;&|*?~"
+    result = await link.run(Command(("printf", "%s", nasty)), timeout=5)
+    assert result.text == nasty
+    result = await link.run(Command(("cat",), "x $HOME 'y'\nEOF\n"), timeout=5)
+    assert result.text == "x $HOME 'y'\nEOF\n"
+    result = await link.run(Command(("sh", "-c", 'printf %s "$V"'), environment={"V": nasty}), timeout=5)
+    assert result.text == nasty
+
+
+async def test_large_output_is_whole(link: Link) -> None:
+    result = await link.run_script("head -c 20000000 /dev/zero", timeout=30)
+    assert len(result.stdout) == 20_000_000
+
+
+async def test_output_without_end_is_given_up_and_only_that(link: Link) -> None:
+    with pytest.raises(CommandError, match=r"^w1: printed more than 64 MiB$"):
+        await link.run_script("yes", timeout=60)
+    assert (await link.run_script("echo next", timeout=5)).text == "next\n"
+
+
+async def test_a_command_without_end_is_given_up_in_time(link: Link) -> None:
+    began = time.monotonic()
+    with pytest.raises(CommandError, match=r"^w1: gave no answer within 0\.3 s$"):
+        await link.run_script("sleep 60", timeout=0.3)
+    assert time.monotonic() - began < 3
+    assert (await link.run_script("echo next", timeout=5)).text == "next\n"
+
+
+async def test_commands_run_side_by_side_but_no_more_than_the_limit(link: Link) -> None:
+    # Each waits until as many as may run at once have begun: fewer at once would never end.
+    script = f"d=$(mktemp -d /tmp/orch-side.XXXXXX); echo $d; for i in 1; do :; done; echo {SHELLS}"
+    folder = (await link.run_script(script, timeout=5)).text.split()[0]
+    meet = f"touch {folder}/$0.$$; until [ $(ls {folder} | wc -l) -ge {SHELLS} ]; do sleep 0.01; done"
+    count = f"n=$(ls {folder} | wc -l); rm {folder}/*; echo $n"
+    await asyncio.gather(*(link.run(Command(("sh", "-c", meet, str(i))), timeout=10) for i in range(SHELLS)))
+    assert (await link.run_script(count, timeout=5)).text == f"{SHELLS}\n"
+    running = f"touch {folder}/$0; ls {folder} | wc -l; sleep 0.05; rm {folder}/$0"
+    results = await asyncio.gather(*(link.run(Command(("sh", "-c", running, str(i))), timeout=20) for i in range(20)))
+    assert max(int(result.text) for result in results) == SHELLS
+    await link.run_script(f"rmdir {folder}", timeout=5)
+
+
+async def test_sudo_that_asks_for_a_password_is_an_error_with_a_remedy(sshd: Sshd) -> None:
+    async with Pool(connect_timeout=5) as pool:
+        with pytest.raises(CommandError, match=r"^w1: sudo: .*; let this user run sudo without a password"):
+            await pool.link(sshd.host(become_user="no-such-user'$(id)")).run_script("true", timeout=5)
+
+
+async def test_a_host_that_failed_is_not_asked_again_at_once() -> None:
+    async with Pool(connect_timeout=5) as pool:
+        link = pool.link(make_host(address="127.0.0.1", port=free_port()))
+        with pytest.raises(ConnectError) as first:
+            await link.run_script("true", timeout=5)
+        with pytest.raises(ConnectError) as second:
+            await link.run_script("true", timeout=5)
+    assert second.value is first.value
+
+
+async def test_a_lost_connection_is_the_hosts_failure_and_is_made_anew(link: Link) -> None:
+    # The parent of the shell is the sshd process that serves this connection alone.
+    with pytest.raises(ConnectError, match=r"^w1: the connection was lost"):
+        await link.run_script("kill -9 $PPID; sleep 9", timeout=9)
+    assert (await link.run_script("echo back", timeout=5)).text == "back\n"
