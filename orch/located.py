@@ -1,12 +1,16 @@
 """YAML whose every value knows the line it stands on, so that an error can say file:line.
 
-Duplicate keys, keys that are not strings and recursive aliases are errors. Values are read as YAML 1.1 reads
-them (PyYAML's safe types, `<<` merges included); what they mean is for the readers on top of this.
+Duplicate keys, keys that are not strings and recursive aliases are errors. Values have PyYAML's safe types, `<<`
+merges included, but for YAML 1.1's booleans: only `true` and `false` are, as Compose has it, and `yes`, `no`, `on` and
+`off` are text, which `boolean` takes all the same, as Ansible does.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Collection, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import NoReturn, TypeAlias, TypeVar
 
@@ -19,7 +23,11 @@ from orch.model.resources import Resources
 T = TypeVar("T")
 Scalar: TypeAlias = str | int | float | bool | None
 Value: TypeAlias = "Scalar | list[Located] | dict[str, Located]"
+_BOOL = "tag:yaml.org,2002:bool"
 _MERGE = "tag:yaml.org,2002:merge"
+_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_DIGITS = 300  # Far beyond any use, and below the 4,300 from which on Python does not print a number.
 _MAX_NODES = 200_000  # Aliases can make a small file denote an endless one.
 
 
@@ -85,6 +93,8 @@ class Located:
                 return self.value
             case bool():
                 return "true" if self.value else "false"
+            case float() if math.isfinite(self.value):
+                return f"{Decimal(repr(self.value)):f}"  # 0.00001, and not 1e-05
             case int() | float():
                 return str(self.value)
             case _:
@@ -92,16 +102,19 @@ class Located:
 
     def integer(self, *, least: int = 0) -> int:
         value = self.value
-        if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
+        if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal() and len(value) < _DIGITS:
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             self.expected(f"a whole number from {least}")
         return value
 
     def boolean(self) -> bool:
-        if not isinstance(self.value, bool):
+        if isinstance(self.value, bool):
+            return self.value
+        text = self.value.lower() if isinstance(self.value, str) else ""
+        if text not in _BOOLEANS:
             self.expected("true or false")
-        return self.value
+        return _BOOLEANS[text]
 
     def parsed(self, parse: Callable[[str], T]) -> T:
         """The text as `parse` reads it; its ValueError becomes an InputError for this place."""
@@ -144,7 +157,7 @@ def read_resources(place: Located) -> Resources:
 def parse_located(text: str, file: str) -> Located:
     """`file` is only a name for error messages."""
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         return Located(None, file, 1, "") if node is None else _Builder(loader, file).build(node, "")
     except yaml.MarkedYAMLError as error:
@@ -155,6 +168,18 @@ def parse_located(text: str, file: str) -> Located:
         raise InputError(file, line, f"not YAML: {error.reason}") from None
     except RecursionError:
         raise InputError(file, None, "is nested too deeply") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with the booleans of YAML 1.2."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way to say it
+        first: [(tag, form) for tag, form in resolvers if tag != _BOOL]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(_BOOL, re.compile("true|True|TRUE|false|False|FALSE"), list("tTfF"))
 
 
 class _Builder:
@@ -184,9 +209,19 @@ class _Builder:
         try:
             value = self._loader.construct_object(node, deep=True)
         except ValueError as error:
-            raise InputError(self._file, node.start_mark.line + 1, f"{path}: {error}") from None
+            self._fail(node, path, str(error))
+        except (LookupError, AttributeError, ArithmeticError):
+            # PyYAML's own slips over scalars that do not fit their tag.
+            self._fail(node, path, f"{node.value!r} is no {node.tag.rpartition(':')[2]}")
+        if isinstance(value, int) and abs(value) >= 10**_DIGITS:
+            self._fail(node, path, f"is a number of more than {_DIGITS} digits")
+        if isinstance(value, str) and _SURROGATE.search(value):
+            self._fail(node, path, "contains half of a surrogate pair")
         # Dates, binaries and sets are no values of the formats read here: their text is.
         return value if isinstance(value, str | int | float | bool | None) else str(node.value)
+
+    def _fail(self, node: yaml.Node, path: str, message: str) -> NoReturn:
+        Located(None, self._file, node.start_mark.line + 1, path).fail(message)
 
     def _mapping(self, node: yaml.MappingNode, path: str) -> dict[str, Located]:
         merged: dict[str, Located] = {}
@@ -212,5 +247,7 @@ class _Builder:
         line = node.start_mark.line + 1
         if not isinstance(node, yaml.ScalarNode):
             raise InputError(self._file, line, f"{path or 'top level'}: a key must be a plain word")
+        if _SURROGATE.search(node.value):
+            self._fail(node, path, "a key contains half of a surrogate pair")
         # As written: `on:` and `22:` are names here, not a boolean and a number.
         return node.value, line

@@ -40,9 +40,19 @@ class _Case(msgspec.Struct, frozen=True):
     container: Container | None
     verdict: Verdict
 
+    @property
+    def serves(self) -> bool:
+        """It is to be replaced and still runs."""
+        return isinstance(self.verdict, Replace) and self.container is not None and self.container.state == "running"
+
 
 class _Survey:
-    """Everything wanted, recorded and seen, brought together by slot."""
+    """Everything wanted, recorded and seen, brought together by slot.
+
+    `cases`: every record, by slot and attempt. By slot: `newest` has the last of them, `serving` the last that
+    serves although it is to be replaced. `filled`: slots that take no new replica now. `waiting`: those among
+    them whose replica is on a node that does not answer. `strays`: containers without a record, with their node.
+    """
 
     def __init__(self, desired: Desired, observed: Mapping[str, NodeObservation]) -> None:
         self.cluster = desired.cluster
@@ -52,32 +62,16 @@ class _Survey:
             for (stack, service), spec in self.specs.items()
             for number in range(1, spec.replicas + 1)
         }
-        known_stacks = {s.name for s in desired.stacks}
         seen = list(_containers(observed))
-        by_replica = {(node, c.replica): c for node, c in seen}
-        recorded = {(r.node, r.id): r for r in desired.replicas}
         self.adopted = self._adoptable(seen, {r.slot for r in desired.replicas})
-        claimed = set(recorded) | {(r.node, r.id) for r in self.adopted}
-        self.strays = [
-            (node, c) for node, c in seen if (node, c.replica) not in claimed and c.slot.stack in known_stacks
-        ]
-        self.cases = [
-            self._case(r, by_replica, observed)
-            for r in sorted((*desired.replicas, *self.adopted), key=lambda r: (r.slot, r.attempt))
-        ]
+        records = sorted((*desired.replicas, *self.adopted), key=lambda r: (r.slot, r.attempt))
+        claimed = {(r.node, r.id) for r in records}
+        stacks = {s.name for s in desired.stacks}
+        self.strays = [(node, c) for node, c in seen if (node, c.replica) not in claimed and c.slot.stack in stacks]
         self.last_attempt: dict[Slot, int] = {}
-        for slot, attempt in [(c.slot, c.attempt) for _, c in seen] + [(r.slot, r.attempt) for r in desired.replicas]:
+        for slot, attempt in [*((c.slot, c.attempt) for _, c in seen), *((r.slot, r.attempt) for r in records)]:
             self.last_attempt[slot] = max(attempt, self.last_attempt.get(slot, 0))
-
-    def _case(
-        self,
-        replica: Replica,
-        by_replica: Mapping[tuple[str, str], Container],
-        observed: Mapping[str, NodeObservation],
-    ) -> _Case:
-        container = by_replica.get((replica.node, replica.id))
-        spec = self.wanted.get(replica.slot)
-        return _Case(replica, container, judge(replica, spec, observed.get(replica.node), container))
+        self._judge(records, {(node, c.replica): c for node, c in seen}, observed)
 
     def _adoptable(self, seen: list[tuple[str, Container]], recorded: set[Slot]) -> list[Replica]:
         """Containers that fill an unrecorded slot with just what is wanted; the newest of several."""
@@ -88,9 +82,44 @@ class _Survey:
                 found[c.slot] = _record(c.replica, c.slot, c.attempt, node, spec)
         return [found[slot] for slot in sorted(found)]
 
-    def filled(self) -> set[Slot]:
-        """Slots that no other replica may have now."""
-        return {case.replica.slot for case in self.cases if isinstance(case.verdict, Keep | Stranded)}
+    def _judge(
+        self,
+        records: list[Replica],
+        containers: Mapping[tuple[str, str], Container],
+        observed: Mapping[str, NodeObservation],
+    ) -> None:
+        cases = []
+        for record in records:
+            container = containers.get((record.node, record.id))
+            verdict = judge(record, self.wanted.get(record.slot), observed.get(record.node), container)
+            cases.append(_Case(record, container, verdict))
+        kept = {case.replica.slot: case for case in cases if isinstance(case.verdict, Keep)}
+        self.cases = [_one_only(case, kept.get(case.replica.slot)) for case in cases]
+        self.newest = {case.replica.slot: case for case in self.cases}
+        self.serving = {case.replica.slot: case for case in self.cases if case.serves}
+        self.waiting = {
+            case.replica.slot
+            for case in self.cases
+            if isinstance(case.verdict, Stranded) and case.replica.slot not in kept and self._is_last(case)
+        }
+        self.filled = {*kept, *self.waiting}
+
+    def _is_last(self, stranded: _Case) -> bool:
+        """Whether no later replica of its slot serves; an earlier one was on its way out."""
+        serving = self.serving.get(stranded.replica.slot)
+        return serving is None or serving.replica.attempt < stranded.replica.attempt
+
+    def serves_on(self, case: _Case, refused: Mapping[Slot, str]) -> bool:
+        """Whether it stays although it is to be replaced: its successor fits nowhere, or is out of sight."""
+        slot = case.replica.slot
+        return self.serving.get(slot) is case and (slot in refused or slot in self.waiting)
+
+
+def _one_only(case: _Case, newest_kept: _Case | None) -> _Case:
+    """A slot has one replica: older ones that also run as wanted make way for the newest."""
+    if isinstance(case.verdict, Keep) and case is not newest_kept:
+        return msgspec.structs.replace(case, verdict=Retire("a newer replica fills its slot"))
+    return case
 
 
 def _record(ident: str, slot: Slot, attempt: int, node: str, spec: ServiceSpec) -> Replica:
@@ -98,32 +127,31 @@ def _record(ident: str, slot: Slot, attempt: int, node: str, spec: ServiceSpec) 
 
 
 def _containers(observed: Mapping[str, NodeObservation]) -> Iterator[tuple[str, Container]]:
+    """On nodes that can be worked with: on any other nothing may be done."""
     for node, observation in sorted(observed.items()):
-        if isinstance(observation, Reachable):
-            for container in observation.containers:
+        if isinstance(observation, Reachable) and not observation.problem:
+            for container in sorted(observation.containers, key=lambda c: (c.slot, c.attempt, c.id)):
                 yield node, container
 
 
 def _place(desired: Desired, observed: Mapping[str, NodeObservation], survey: _Survey) -> Placement:
-    """Places for all slots that need a new replica."""
-    filled = survey.filled()
-    holding = [case.replica for case in survey.cases if case.replica.slot in filled or _still_runs(case)]
-    last = {case.replica.slot: case for case in survey.cases}
+    """Places for all slots that need a new replica. What serves until then keeps its room."""
+    serving = {
+        slot: case.replica
+        for slot, case in survey.serving.items()
+        if slot in survey.waiting or slot not in survey.filled
+    }
+    staying = [case.replica for case in survey.cases if isinstance(case.verdict, Keep | Stranded)]
     claims = []
     for slot, spec in survey.wanted.items():
-        if slot in filled:
+        if slot in survey.filled:
             continue
-        case = last.get(slot)
-        if case is None:
-            claims.append(Claim(slot, spec.request))
+        if slot in serving:
+            claims.append(Claim(slot, spec.request, serving[slot].node, serving[slot].request))
         else:
-            held = case.replica.request if _still_runs(case) else None
-            claims.append(Claim(slot, spec.request, case.replica.node, held))
-    return place(claims, rooms(desired.nodes, observed, holding))
-
-
-def _still_runs(case: _Case) -> bool:
-    return isinstance(case.verdict, Replace) and case.container is not None and case.container.state == "running"
+            newest = survey.newest.get(slot)
+            claims.append(Claim(slot, spec.request, newest.replica.node if newest else None))
+    return place(claims, rooms(desired.nodes, observed, [*staying, *serving.values()]))
 
 
 def _settle_strays(survey: _Survey) -> Iterator[Action]:
@@ -140,7 +168,7 @@ def _settle_slots(survey: _Survey, placement: Placement) -> Iterator[Action]:
     for case in survey.cases:
         replica, container = case.replica, case.container
         match case.verdict:
-            case Retire(why) | Replace(why) if not (replica.slot in placement.refused and _still_runs(case)):
+            case Retire(why) | Replace(why) if not survey.serves_on(case, placement.refused):
                 if isinstance(case.verdict, Replace):
                     reasons[replica.slot] = why
                 if container is None:
@@ -160,7 +188,7 @@ def _refusals(
     for slot, reason in sorted(placement.refused.items()):
         yield Refusal(str(slot), reason)
     stranded = Counter(c.replica.node for c in survey.cases if isinstance(c.verdict, Stranded))
-    for node in desired.nodes:
+    for node in sorted(desired.nodes, key=lambda n: n.name):
         if count := stranded[node.name]:
             left = "1 replica there is left as it is" if count == 1 else f"{count} replicas there are left as they are"
             yield Refusal(node.name, f"{_problem(observed[node.name])}; {left}", node.name)

@@ -40,7 +40,10 @@ def judge(
     node: NodeObservation | None,
     container: Container | None,
 ) -> Verdict:
-    """`spec` None: the slot is not wanted. `node` None: the node is not in the inventory any more."""
+    """`spec` None: the slot is not wanted. `node` None: the node is not in the inventory any more.
+
+    The container's own label counts beside the record, which may come from an old backup.
+    """
     match node:
         case None if spec is None:
             return Retire(f"not wanted, and {replica.node} has left the inventory")
@@ -54,7 +57,7 @@ def judge(
             return Retire("not wanted any more")
         case _ if container is None:
             return Replace("its container is gone")
-        case _ if replica.spec_hash != spec.hash:
+        case _ if {replica.spec_hash, container.spec_hash} != {spec.hash}:
             return Replace(_change(container, spec))
         case _:
             return _judge_state(container, spec)

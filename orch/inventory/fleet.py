@@ -9,7 +9,7 @@ import msgspec
 
 from orch.errors import InputError, UsageError
 from orch.inventory.groups import Tree
-from orch.inventory.hosts import Host, read_cluster, read_host
+from orch.inventory.hosts import Host, read_cluster, read_host, refuse_cluster
 from orch.inventory.patterns import match_hosts
 from orch.located import Located, read_located
 
@@ -54,9 +54,17 @@ def build_fleet(documents: Sequence[Located], folder: Path) -> Fleet:
     if not hosts:
         raise InputError(source, None, "names no hosts; expected all: hosts: NAME: …")
     _refuse_twins(hosts, tree)
-    ours = tree.groups["all"].variables.get("orch")
-    cluster = (read_cluster(ours) if ours else None) or DEFAULT_CLUSTER
-    return Fleet(cluster, hosts, tree.members(), source)
+    return Fleet(_cluster(tree), hosts, tree.members(), source)
+
+
+def _cluster(tree: Tree) -> str:
+    """The name in `all`; one in any other place would name a part of the fleet, which there is not."""
+    for name, group in tree.groups.items():
+        if name != "all":
+            refuse_cluster(group.variables)
+    for own in tree.host_variables.values():
+        refuse_cluster(own)
+    return read_cluster(tree.groups["all"].variables) or DEFAULT_CLUSTER
 
 
 def _refuse_twins(hosts: Sequence[Host], tree: Tree) -> None:

@@ -6,13 +6,16 @@ Nearer wins: `all`, then groups from the root downwards (on one level by name), 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import NoReturn
 
 from orch.inventory.ranges import expand_range
 from orch.located import Located
 
 Variables = Mapping[str, Located]
 _MERGED = "orch"
+_GROUP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _GROUP_KEYS = ("hosts", "vars", "children")
 
 
@@ -40,6 +43,8 @@ class Tree:
             self._add_group(name, body)
 
     def _add_group(self, name: str, body: Located) -> None:
+        if _GROUP.fullmatch(name) is None:
+            body.fail("a group's name is made of letters, digits and _ . - inside: host patterns use the rest")
         group = self.groups.setdefault(name, Group(name))
         parts = body.mapping(known=_GROUP_KEYS)
         if hosts := parts.get("hosts"):
@@ -60,36 +65,42 @@ class Tree:
             self.places.setdefault(name, variables)
             self.host_variables[name] = merge(self.host_variables.get(name, {}), variables.mapping())
 
-    def ordered(self) -> list[tuple[Group, int]]:
-        """Every group with its depth below `all`, from the root downwards, on one level by name.
+    def ordered(self) -> list[Group]:
+        """Every group after all that contain it: `all` first, then level by level, on one level by name.
 
-        Raises InputError for a group that contains itself.
+        A group's level is the length of the longest way to it. Raises InputError for one that contains itself.
         """
-        depth = {"all": 0}
-        orphans = set(self.groups) - {c for g in self.groups.values() for c in g.children} - {"all"}
-        for name in sorted(orphans):
-            self._measure(name, 1, depth, ())
-        for name in sorted(self.groups["all"].children):
-            self._measure(name, 1, depth, ())
-        for name in sorted(set(self.groups) - set(depth)):  # Only cycles are left.
-            self._measure(name, 1, depth, ())
-        return [(self.groups[n], d) for n, d in sorted(depth.items(), key=lambda item: (item[1], item[0]))]
+        parents: dict[str, set[str]] = {name: set() for name in self.groups}
+        for group in self.groups.values():
+            for child in group.children:
+                parents[child].add(group.name)
+        level = {"all": 0}
+        ready = [name for name in parents if not parents[name] - {"all"} and name != "all"]
+        while ready:
+            name = ready.pop()
+            level[name] = 1 + max((level[parent] for parent in parents[name]), default=0)
+            ready += [
+                child
+                for child in self.groups[name].children
+                if child not in level and all(parent in level for parent in parents[child])
+            ]
+        if len(level) < len(self.groups):
+            self._fail_for_cycle({name for name in self.groups if name not in level})
+        return [self.groups[name] for name in sorted(level, key=lambda name: (level[name], name))]
 
-    def _measure(self, name: str, level: int, depth: dict[str, int], path: tuple[str, ...]) -> None:
-        if name in path:
-            place = self.groups[path[-1]].children[name]
-            place.fail(f"the group contains itself: {' → '.join((*path, name))}")
-        if depth.get(name, -1) >= level:
-            return
-        depth[name] = level
-        for child in self.groups[name].children:
-            self._measure(child, level + 1, depth, (*path, name))
+    def _fail_for_cycle(self, left: set[str]) -> NoReturn:
+        """`left`: groups on cycles and below them; going upwards among them ends in a cycle."""
+        path = [min(left)]
+        while path[-1] not in path[:-1]:
+            path.append(min(name for name in left if path[-1] in self.groups[name].children))
+        cycle = path[path.index(path[-1]) :][::-1]
+        self.groups[cycle[-2]].children[cycle[-1]].fail(f"the group contains itself: {' → '.join(cycle)}")
 
     def members(self) -> dict[str, list[str]]:
         """Group → its hosts, those of its children included, in the order of the files."""
         everyone = list(self.host_variables)
         found: dict[str, set[str]] = {}
-        for group, _ in reversed(self.ordered()):
+        for group in reversed(self.ordered()):
             found[group.name] = set(group.hosts).union(*(found[c] for c in group.children))
         found["all"] = set(everyone)
         return {name: [h for h in everyone if h in hosts] for name, hosts in sorted(found.items())}
@@ -97,7 +108,7 @@ class Tree:
     def variables(self) -> dict[str, dict[str, Located]]:
         """Host → everything that holds for it."""
         members = {name: set(hosts) for name, hosts in self.members().items()}
-        groups = [group for group, _ in self.ordered()]
+        groups = self.ordered()
         result = {}
         for host, own in self.host_variables.items():
             merged: dict[str, Located] = {}

@@ -78,10 +78,18 @@ def read_host(name: str, variables: Mapping[str, Located], place: Located, folde
     )
 
 
-def read_cluster(ours: Located) -> str | None:
-    """The cluster's name in the fleet's own `orch:`, or None when it has none. Raises InputError."""
-    cluster = ours.mapping(known=_ORCH_KEYS).get("cluster")
-    return None if cluster is None else _matching(cluster, _CLUSTER, "a name of a-z, 0-9 and -, 63 at most")
+def read_cluster(variables: Mapping[str, Located]) -> str | None:
+    """The cluster's name in these variables' `orch`, or None when it has none. Raises InputError."""
+    ours = variables["orch"].mapping(known=_ORCH_KEYS) if "orch" in variables else {}
+    return _read(ours, "cluster", lambda v: _matching(v, _CLUSTER, "a name of a-z, 0-9 and -, 63 at most"), None)
+
+
+def refuse_cluster(variables: Mapping[str, Located]) -> None:
+    """Raises InputError for a cluster's name in variables that are not the whole fleet's."""
+    if read_cluster(variables) is not None:
+        variables["orch"].mapping()["cluster"].fail(
+            "names the whole fleet, so it belongs into the vars of the group all"
+        )
 
 
 class _Reader:
@@ -101,11 +109,17 @@ class _Reader:
 
     def path(self, name: str) -> str:
         text = self.text(name)
-        return str((self._folder / Path(text).expanduser()).absolute()) if text else ""
+        return self._absolute(self._variables[name], text) if text else ""
+
+    def _absolute(self, place: Located, text: str) -> str:
+        try:
+            return str((self._folder / Path(text).expanduser()).absolute())
+        except RuntimeError:
+            place.fail(f"{text!r} is in the home folder of nobody known here")
 
     def port(self) -> int:
         for name in ("ansible_port", "ansible_ssh_port"):
-            if name in self._variables:
+            if name in self._variables and self._variables[name].value is not None:
                 port = self._variables[name].integer(least=1)
                 if port > 65535:
                     self._variables[name].expected("a port up to 65535")
@@ -124,7 +138,7 @@ class _Reader:
     def known_hosts(self) -> str:
         """The file named by `-o UserKnownHostsFile=…`, the one ssh option that is read."""
         arguments = self._variables.get("ansible_ssh_common_args")
-        if arguments is None:
+        if arguments is None or arguments.value is None:
             return ""
         words = arguments.parsed(shlex.split)
         path = ""
@@ -135,7 +149,7 @@ class _Reader:
             option = _OPTION.fullmatch(word.removeprefix("-o")) if word.startswith("-o") else None
             if option is None or option[1].lower() != "userknownhostsfile":
                 arguments.fail(f"{word!r} is not read here; known: -o UserKnownHostsFile=PATH")
-            path = str((self._folder / Path(option[2]).expanduser()).absolute())
+            path = self._absolute(arguments, option[2])
         return path
 
 

@@ -3,8 +3,9 @@
 import re
 
 _RANGE = re.compile(r"\[([0-9]+|[a-z]|[A-Z]):([0-9]+|[a-z]|[A-Z])(?::([0-9]+))?\]")
-_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.:-]*[A-Za-z0-9_])?")
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 MAX_HOSTS = 10_000
+MAX_NAME = 253  # of a name in DNS
 
 
 def expand_range(name: str) -> list[str]:
@@ -20,6 +21,8 @@ def expand_range(name: str) -> list[str]:
 
 
 def _expand(name: str) -> list[str]:
+    if len(name) > MAX_NAME:
+        raise ValueError(f"a host's name has at most {MAX_NAME} characters")
     match = _RANGE.search(name)
     if match is None:
         return [name]
@@ -39,7 +42,7 @@ def _members(first: str, last: str, step: str | None) -> list[str]:
         numbers = range(start, end + 1, stride)
         if start > end:
             raise ValueError(f"the range [{first}:{last}] runs backwards")
-        if len(numbers) > MAX_HOSTS:
+        if (end - start) // stride >= MAX_HOSTS:
             raise ValueError(f"the range [{first}:{last}] is more than {MAX_HOSTS} hosts")
         return [f"{n:0{width}d}" for n in numbers]
     if first.isdigit() or last.isdigit() or first.islower() != last.islower() or first > last:

@@ -17,7 +17,13 @@ import msgspec
 from orch.errors import LabError
 
 KILL_SECONDS = 10.0
+JOIN_SECONDS = 2.0
 _PERIOD = 100_000  # microseconds; the kernel's default
+_PLAIN_OPTIONS = frozenset(
+    {"clone_children", "favordynmods", "noprefix", "release_agent", "ro", "rw", "seclabel", "xattr"}
+)
+"""Mount options of version 1 that name no controller."""
+
 _V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
 
 
@@ -46,12 +52,9 @@ def parse_hierarchies(mountinfo: str) -> list[Hierarchy]:
         if kind == "cgroup2":
             unified.append(Hierarchy(mount, ""))
         elif kind == "cgroup":
-            own = ",".join(o for o in options.split(",") if o not in {"rw", "ro"} and o not in _PLAIN_OPTIONS)
+            own = ",".join(o for o in options.split(",") if o.split("=")[0] not in _PLAIN_OPTIONS)
             first.setdefault(own, Hierarchy(mount, f"none,{own}" if own.startswith("name=") else own))
     return sorted(first.values(), key=lambda h: ("name=" not in h.options, h.options)) or unified[:1]
-
-
-_PLAIN_OPTIONS = frozenset({"xattr", "noprefix", "clone_children", "favordynmods", "release_agent"})
 
 
 def hierarchies() -> list[Hierarchy]:
@@ -109,6 +112,22 @@ def _limit(hierarchy: Hierarchy, directory: Path, millicpus: int, memory: int) -
         (directory / "cpu.cfs_quota_us").write_text(str(quota))
     if "memory" in hierarchy.controllers and memory:
         (directory / "memory.limit_in_bytes").write_text(str(memory))
+
+
+def join(group: str) -> None:
+    """Make the group if need be and move this process into it. Raises LabError when that does not succeed.
+
+    A systemd that looks after the group above removes empty ones, at any time between the two.
+    """
+    deadline = time.monotonic() + JOIN_SECONDS
+    while True:
+        try:
+            for directory in create(group):
+                (directory / "cgroup.procs").write_text("0")
+            return
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise LabError(f"cannot enter the cgroup {group}: {error.strerror}; is the host up?") from error
 
 
 def directories(group: str) -> list[Path]:

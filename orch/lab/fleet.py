@@ -68,11 +68,11 @@ def up(lab: Lab) -> None:
         paths.disk.mkdir()
         machine.run("mount", "-t", "tmpfs", "-o", "mode=700", f"orch-lab-{lab.name}", str(paths.disk))
         network.make_switch(machine, paths)
-        passwd, shadow, group = (Path("/etc", n).read_text() for n in ("passwd", "shadow", "group"))
+        passwd, group = (Path("/etc", n).read_text() for n in ("passwd", "group"))
         for host in lab.hosts:
             paths.work(host.name).mkdir(parents=True)
             paths.upper(host.name).mkdir(mode=0o755)
-            write_seed(paths.upper(host.name), seed_files(lab, host, keys[host.name], passwd, shadow, group))
+            write_seed(paths.upper(host.name), seed_files(lab, host, keys[host.name], passwd, group))
             network.plug_in(machine, paths, host)
             boot(machine, paths, host)
 
@@ -183,8 +183,7 @@ def inside(name: str, host: str, command: Sequence[str]) -> list[str]:
 
 def join_host(name: str, host: str) -> None:
     """Put this process into the host's cgroups, so that what it starts there is the host's, and ends with it."""
-    for group in cgroups.create(f"{LabPaths(name).box_cgroup(host)}/exec"):
-        (group / "cgroup.procs").write_text("0")
+    cgroups.join(f"{LabPaths(name).box_cgroup(host)}/exec")
 
 
 def _make_keys(lab: Lab, paths: LabPaths) -> dict[str, Keys]:

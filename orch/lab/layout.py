@@ -22,7 +22,7 @@ MASTER_ADDRESS = f"{NETWORK}254"
 MAX_HOSTS = 100
 USER = "orch"
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
+_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,14}[a-z0-9])?")
 
 
 class LabHost(msgspec.Struct, frozen=True):

@@ -120,8 +120,8 @@ class File(msgspec.Struct, frozen=True):
     owner: int = 0
 
 
-def seed_files(lab: Lab, host: LabHost, keys: Keys, passwd: str, shadow: str, group: str) -> Mapping[str, File]:
-    """Path below / → file. The last three are the machine's own, of which the system's accounts are kept."""
+def seed_files(lab: Lab, host: LabHost, keys: Keys, passwd: str, group: str) -> Mapping[str, File]:
+    """Path below / → file. The last two are the machine's own, of which the system's accounts are kept."""
     names = "".join(f"{h.address} {h.name}\n" for h in lab.hosts)
     shell = "/bin/sh"
     kept = system_accounts(passwd)
@@ -136,9 +136,7 @@ def seed_files(lab: Lab, host: LabHost, keys: Keys, passwd: str, shadow: str, gr
         ),
         # `*` lets no password in; `!` would lock the account, and sshd with it.
         "etc/shadow": File(
-            "root:*:19700::::::\n"
-            + "".join(line for line in shadow.splitlines(keepends=True) if line.split(":")[0] in kept)
-            + f"{USER}:*:19700::::::\n",
+            "root:*:19700::::::\n" + "".join(f"{name}:*:19700::::::\n" for name in kept) + f"{USER}:*:19700::::::\n",
             mode=0o640,
         ),
         "etc/group": File(_system_groups(group) + f"{USER}:x:1000:\n"),
@@ -160,21 +158,26 @@ def seed_files(lab: Lab, host: LabHost, keys: Keys, passwd: str, shadow: str, gr
 
 
 def system_accounts(passwd: str) -> dict[str, str]:
-    """The lines of the accounts that programs run as: user ids 1 to 999 and nobody's, without a login."""
-    kept = {}
-    for line in passwd.splitlines(keepends=True):
-        name, _, uid, *_ = [*line.split(":"), "", "", ""]
-        if name != USER and uid.isdecimal() and (0 < int(uid) < 1000 or int(uid) == 65534):
-            kept[name] = line
-    return kept
+    """Name → line of the accounts that programs run as: user ids 1 to 999 and nobody's."""
+    return {
+        name: f"{line}\n"
+        for name, line in _entries(passwd)
+        if (uid := line.split(":")[2]).isdecimal() and (0 < int(uid) < 1000 or int(uid) == 65534)
+    }
 
 
 def _system_groups(group: str) -> str:
     return "".join(
-        line
-        for line in group.splitlines(keepends=True)
-        if line.count(":") == 3 and (gid := line.split(":")[2]).isdecimal() and int(gid) not in range(1000, 65534)
+        f"{line}\n"
+        for _, line in _entries(group)
+        if (gid := line.split(":")[2]).isdecimal() and int(gid) not in range(1000, 65534)
     )
+
+
+def _entries(text: str) -> list[tuple[str, str]]:
+    """(name, line) of each entry of a file like /etc/passwd, but for the user that a lab makes itself."""
+    named = [(line.partition(":")[0], line) for line in text.splitlines() if line.count(":") >= 3]
+    return [(name, line) for name, line in named if name != USER]
 
 
 def write_seed(upper: Path, files: Mapping[str, File]) -> None:

@@ -55,12 +55,12 @@ class Executor:
                     group.create_task(self._run_chain(chain, note))
         finally:
             # Broken off half-way, what was done is still noted; the next plan finds the rest on the nodes.
-            self._store.commit(_after(outcomes))
+            self._store.commit(_after(outcomes, self._store.replicas()))
         return outcomes
 
     async def _run_chain(self, chain: Sequence[Run | Remove], note: Callable[[Outcome], None]) -> None:
-        """One slot on one node. After a failure the rest is skipped: an old replica that could not be removed
-        still has the slot."""
+        """One slot, wherever its replicas are. After a failure the rest is skipped: an old replica that could
+        not be removed still has the slot."""
         failed = False
         for action in chain:
             outcome = Outcome(action, skipped=True) if failed else await self._act(action)
@@ -88,11 +88,11 @@ def command_of(cluster: str, action: Run | Remove) -> tuple[Command, int]:
 
 
 def _chains(actions: Iterable[Action]) -> list[list[Run | Remove]]:
-    """Actions by node and slot, in the plan's order."""
-    chains: dict[tuple[str, Slot], list[Run | Remove]] = {}
+    """Actions by slot, in the plan's order."""
+    chains: dict[Slot, list[Run | Remove]] = {}
     for action in actions:
         if isinstance(action, Run | Remove):
-            chains.setdefault((action.replica.node, action.replica.slot), []).append(action)
+            chains.setdefault(action.replica.slot, []).append(action)
     return list(chains.values())
 
 
@@ -111,12 +111,16 @@ def _before(actions: Iterable[Action]) -> Changes:
     return Changes(put_replicas=tuple(put), delete_replicas=tuple(delete))
 
 
-def _after(outcomes: Iterable[Outcome]) -> Changes:
-    """Records of what is gone, and of what was never tried."""
+def _after(outcomes: Iterable[Outcome], recorded: Iterable[Replica]) -> Changes:
+    """Drops the records of what is gone, and of what was never tried.
+
+    An id names a slot and an attempt: after a lost state, a stray may bear the id of another node's replica.
+    """
     gone = [
-        outcome.action.replica.id
+        outcome.action.replica
         for outcome in outcomes
         if (isinstance(outcome.action, Remove) and not outcome.error and not outcome.skipped)
         or (isinstance(outcome.action, Run) and outcome.skipped)
     ]
-    return Changes(delete_replicas=tuple(gone))
+    at = {(r.node, r.id) for r in recorded}
+    return Changes(delete_replicas=tuple(r.id for r in gone if (r.node, r.id) in at))

@@ -12,5 +12,7 @@ def complete_image(name: str) -> str:
         path = f"docker.io/library/{path}"
     elif not ("." in first or ":" in first or first == "localhost"):
         path = f"docker.io/{path}"
+    elif first == "docker.io" and path.count("/") == 1:
+        path = path.replace("/", "/library/")
     tagged = ":" in path.rpartition("/")[2]
     return f"{path}{at}{digest}" if at or tagged else f"{path}:latest"

@@ -3,11 +3,12 @@
 Memory is held in bytes, CPU in thousandths of a core, both as int, so that sums are exact.
 """
 
+import math
 import re
 from decimal import Decimal
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_MEMORY = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*(?:([kmgt])i?b?|b)?", re.IGNORECASE)
+_MEMORY = re.compile(r"(\d{1,20}(?:\.\d{1,9})?)\s*(?:([kmgt])i?b?|b)?", re.IGNORECASE)
 _CPUS = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 
 
@@ -46,7 +47,7 @@ def parse_cpus(text: str) -> int:
     """
     if _CPUS.fullmatch(text.strip()) is None:
         raise ValueError(f"expected a number of cores like 0.5 or 2, not {text!r}")
-    return -int(-Decimal(text.strip()) * 1000 // 1)
+    return math.ceil(Decimal(text.strip()) * 1000)
 
 
 def format_cpus(millicpus: int) -> str:

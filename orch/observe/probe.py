@@ -36,17 +36,22 @@ def parse_probe(text: str, now: Instant) -> Reachable:
     """`now`: the master's clock when the answer came. Raises ValueError when it is not a probe's output."""
     facts: dict[str, str] = {}
     containers: list[Container] = []
-    for line in text.splitlines():
+    unreadable = ""
+    # Not splitlines: what a container is called may contain other characters that end a line.
+    for line in text.split("\n"):
         key, _, value = line.partition(" ")
         if key == "container":
-            containers.append(parse_container(value))
+            try:
+                containers.append(parse_container(value))
+            except ValueError as error:
+                unreadable = str(error)
         else:
             facts[key] = value.strip()
     return Reachable(
         at=now,
         facts=_facts(facts, now),
         containers=tuple(sorted(containers, key=lambda c: (c.slot, c.attempt, c.id))),
-        problem=_problem(facts),
+        problem=_problem(facts) or unreadable,
     )
 
 

@@ -13,6 +13,25 @@ cpu_seconds() {
         echo "stat $(head -n 1 /proc/stat)"
     fi
 }
+count() { printf '%s\n' "$1" | grep -c .; }
+list_containers() {
+    # "containers listed" promises that every container stands above it: an unknown number must never look like none.
+    for attempt in 1 2 3; do
+        ids=$(timeout -k 5 "$list_seconds" podman ps --all --quiet --no-trunc --filter "$cluster_filter" 2>&1) || {
+            say podman_error "$(printf %s "$ids" | tail -n 1)"
+            return
+        }
+        [ -n "$ids" ] || { echo "containers listed"; return; }
+        found=$(printf '%s\n' "$ids" |
+            timeout -k 5 "$list_seconds" xargs podman container inspect --format "$format" 2>/dev/null)
+        if [ "$(count "$found")" -eq "$(count "$ids")" ]; then
+            printf '%s\ncontainers listed\n' "$found"
+            return
+        fi
+        # One that went between the two commands is missing; asked again, it is not even listed.
+    done
+    say podman_error "lists $(count "$ids") containers and describes $(count "$found")"
+}
 say time "$(date +%s)"
 say kernel "$(uname -r)"
 say arch "$(uname -m)"
@@ -35,13 +54,6 @@ if [ -n "$sample" ]; then
 fi
 if command -v podman >/dev/null 2>&1; then
     say podman "$(podman --version 2>&1 | sed 's/^podman version //')"
-    if ids=$(timeout -k 5 "$list_seconds" podman ps --all --quiet --no-trunc --filter "$cluster_filter" 2>&1); then
-        # One that goes between the two commands is an error to inspect, which still prints all others.
-        [ -z "$ids" ] || printf '%s\n' "$ids" |
-            timeout -k 5 "$list_seconds" xargs podman container inspect --format "$format" 2>/dev/null
-        echo "containers listed"
-    else
-        say podman_error "$(printf %s "$ids" | tail -n 1)"
-    fi
+    list_containers
 fi
 exit 0

@@ -6,7 +6,7 @@ import json
 
 from orch.model.command import Argv, Command
 from orch.model.quantities import format_cpus
-from orch.model.replica import Replica
+from orch.model.replica import Replica, Slot
 from orch.model.spec import RestartPolicy, ServiceSpec
 from orch.podman.labels import labels_of
 
@@ -17,35 +17,49 @@ REMOVE_SECONDS = 30
 """Beyond the service's grace."""
 
 _KILL_AFTER = 5
+_LONGEST_LINE = 64 << 10
 _CPU_SHARES = 1024  # Of one core, to the kernel; only the ratio between containers counts.
 
 
 def run(cluster: str, replica: Replica, spec: ServiceSpec) -> Command:
     """Make and start the replica's container. The values of its environment may be secret, so no word has them."""
-    lines = {key: value for key, value in sorted(spec.environment.items()) if "\n" not in value}
-    # An environment file has one line for each; podman takes longer values from its own environment.
-    multiline = {key: value for key, value in sorted(spec.environment.items()) if "\n" in value}
+    lines = {k: v for k, v in sorted(spec.environment.items()) if fits_env_file(k, v)}
+    # What such a file cannot hold, podman takes from its own environment.
+    exported = {k: v for k, v in sorted(spec.environment.items()) if k not in lines}
     argv = (
         "podman", "run", "--detach",
         "--name", replica.container,
-        "--hostname", f"{replica.slot.service}-{replica.slot.number}",
+        "--hostname", hostname(replica.slot),
         *(word for key, value in labels_of(cluster, replica).items() for word in ("--label", f"{key}={value}")),
         *_resources(spec),
         "--restart", _restart(spec.restart),
         "--stop-timeout", str(spec.stop_grace),
         *(("--env-file", "/dev/stdin") if lines else ()),
-        *(word for key in multiline for word in ("--env", key)),
+        *(word for key in exported for word in ("--env", key)),
         *(("--entrypoint", json.dumps(spec.entrypoint)) if spec.entrypoint is not None else ()),
         "--", spec.image, *(spec.command or ()),
     )  # fmt: skip
     file = "".join(f"{key}={value}\n" for key, value in lines.items())
-    return Command(within(RUN_SECONDS, argv), file, multiline)
+    return Command(within(RUN_SECONDS, argv), file, exported)
 
 
 def remove(container: str, grace: int) -> Command:
     """Stop and remove a container and its anonymous volumes; one that is gone already counts as removed."""
     argv = ("podman", "rm", "--force", "--ignore", "--volumes", "--time", str(grace), "--", container)
     return Command(within(grace + REMOVE_SECONDS, argv))
+
+
+def fits_env_file(key: str, value: str) -> bool:
+    """Whether podman reads the line `key=value` of an environment file as it was written.
+
+    It reads with Go's bufio.Scanner: lines of less than 64 KiB, a carriage return at the end dropped.
+    """
+    return "\n" not in value and not value.endswith("\r") and len(f"{key}={value}".encode()) < _LONGEST_LINE
+
+
+def hostname(slot: Slot) -> str:
+    """What the container calls itself: `web-3`. The kernel takes 64 characters; the number is kept whole."""
+    return f"{slot.service[: 63 - len(str(slot.number))]}-{slot.number}"
 
 
 def within(seconds: int, argv: Argv) -> Argv:

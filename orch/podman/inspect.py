@@ -42,6 +42,9 @@ _STATES: dict[str, ContainerState] = {
 _FRACTION = re.compile(r"\.(\d{6})\d*")
 
 
+_Row = tuple[str, str, str, int, bool, str, int, dict[str, str], str, dict[str, dict[str, Any]] | None]
+
+
 def filter_of(cluster: str) -> str:
     """The value of `podman ps --filter` for the containers of one cluster."""
     return f"label={CLUSTER}={cluster}"
@@ -50,7 +53,7 @@ def filter_of(cluster: str) -> str:
 def parse_container(line: str) -> Container:
     """One line in FORMAT, without its first word. Raises ValueError for anything else."""
     try:
-        fields: list[Any] = msgspec.json.decode(line)
+        fields = msgspec.json.decode(line, type=_Row)
         ident, name, status, exit_code, oom, started, restarts, labels, image, networks = fields
         found = identity(labels)
         return Container(
@@ -76,9 +79,16 @@ def parse_time(text: str) -> Instant | None:
     """Go's RFC 3339 with up to nine digits of a second; the year 1 means never."""
     if text.startswith("0001-"):
         return None
-    return datetime.fromisoformat(_FRACTION.sub(r".\1", text)).timestamp()
+    read = datetime.fromisoformat(_FRACTION.sub(r".\1", text))
+    if read.tzinfo is None:
+        raise ValueError("no zone")
+    return read.timestamp()
 
 
 def _addresses(networks: dict[str, dict[str, Any]]) -> tuple[str, ...]:
-    found = (network.get("IPAddress") for _, network in sorted(networks.items()))
+    found = (_text(network.get("IPAddress")) for _, network in sorted(networks.items()))
     return tuple(address for address in found if address)
+
+
+def _text(value: object) -> str:
+    return msgspec.convert(value or "", str)

@@ -41,7 +41,13 @@ def labels_of(cluster: str, replica: Replica) -> dict[str, str]:
 def identity(labels: Mapping[str, str]) -> Identity:
     """Raises ValueError when a label is missing or is not what `labels_of` writes."""
     try:
-        slot = Slot(labels[STACK], labels[SERVICE], int(labels[SLOT]))
-        return Identity(slot, int(labels[ATTEMPT]), labels[REPLICA], labels[SPEC])
+        slot = Slot(labels[STACK], labels[SERVICE], _number(labels[SLOT]))
+        return Identity(slot, _number(labels[ATTEMPT]), labels[REPLICA], labels[SPEC])
     except KeyError as error:
         raise ValueError(f"the label {error.args[0]} is missing") from None
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or text != str(int(text)):
+        raise ValueError(f"{text!r} is no number")
+    return int(text)

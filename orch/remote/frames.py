@@ -64,7 +64,9 @@ class Collector:
         stream += data
         if self._ends[index] < 0:
             self._ends[index] = stream.find(self._mark, searched)
-        if self._ends[index] < 0 and len(stream) > self._limit:
+        end = self._ends[index]
+        # Without its end, as much as a mark may still prove to be one.
+        if (end if end >= 0 else len(stream) - len(self._mark)) > self._limit:
             raise ValueError(f"printed more than {self._limit >> 20} MiB")
         return self._complete()
 

@@ -5,6 +5,7 @@ Each `_read_…` takes the place in the file and returns a value of the model, o
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from orch.located import Located, read_located, read_resources
 from orch.model.images import complete_image
 from orch.model.resources import Resources
 from orch.model.spec import RestartCondition, RestartPolicy, ServiceSpec, StackSpec
+from orch.podman.commands import fits_env_file
 from orch.stackfile.variables import interpolate
 
 T = TypeVar("T")
@@ -36,9 +38,11 @@ MAX_REPLICAS = 100_000
 
 _STACK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-_IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]{0,400}")
+_IMAGE = re.compile(
+    r"[a-z0-9][A-Za-z0-9._-]*(?::[0-9]+(?=/))?(?:/[a-z0-9][A-Za-z0-9._-]*)*(?::[A-Za-z0-9_][A-Za-z0-9._-]*)?(?:@[a-z0-9]+:[0-9a-fA-F]+)?"
+)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h)")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(us|ms|s|m|h)")
 _SECONDS = {
     "us": Decimal("0.000001"),
     "ms": Decimal("0.001"),
@@ -106,8 +110,9 @@ def _read_service(name: str, place: Located, variables: Mapping[str, str]) -> Se
         deploy["mode"].expected("replicated, the only mode there is")
     resources = deploy["resources"].mapping(known=("limits", "reservations")) if "resources" in deploy else {}
     limit = _optional(resources, "limits", read_resources, Resources())
+    asked = _optional(resources, "reservations", read_resources, Resources())
     # Who sets a limit alone is given it for sure, as Kubernetes does.
-    request = _optional(resources, "reservations", read_resources, limit)
+    request = Resources(asked.millicpus or limit.millicpus, asked.memory or limit.memory)
     _check_request(request, limit, resources)
     return ServiceSpec(
         name=name,
@@ -136,8 +141,13 @@ def _read_image(place: Located) -> str:
 
 def _read_words(place: Located) -> tuple[str, ...]:
     if isinstance(place.value, list):
-        return tuple(word.string() for word in place.value)
-    return tuple(place.parsed(shlex.split))
+        words = [(word.string(), word) for word in place.value]
+    else:
+        words = [(word, place) for word in place.parsed(shlex.split)]
+    for word, where in words:
+        if "\0" in word:
+            where.fail("contains a NUL character")
+    return tuple(word for word, _ in words)
 
 
 def _read_environment(place: Located, variables: Mapping[str, str]) -> dict[str, str]:
@@ -151,14 +161,15 @@ def _read_environment(place: Located, variables: Mapping[str, str]) -> dict[str,
     environment = {}
     for key, given, entry in pairs:
         value = variables.get(key) if given is None else given
-        if not key or re.search(r"[\s=]", key):
+        # podman takes a line that begins with # for a comment.
+        if not key or re.search(r"[\s=]|^#", key):
             entry.fail(f"{key!r} cannot name a variable")
         if value is None:
             continue
         if "\0" in value or "\0" in key:
             entry.fail("contains a NUL character")
-        if "\n" in value and _VARIABLE.fullmatch(key) is None:
-            entry.fail("a value of several lines needs a name of letters, digits and _")
+        if not fits_env_file(key, value) and _VARIABLE.fullmatch(key) is None:
+            entry.fail("a value of several lines or of 64 KiB needs a name of letters, digits and _")
         environment[key] = value
     return dict(sorted(environment.items()))
 
@@ -183,12 +194,11 @@ def _check_request(request: Resources, limit: Resources, resources: Mapping[str,
 
 
 def _read_restart(place: Located) -> RestartPolicy:
-    # YAML reads a bare `no` as false.
     text = "no" if place.value is False else place.string()
     condition, colon, attempts = text.partition(":")
     if condition not in get_args(RestartCondition) or (colon and condition != "on-failure"):
         place.expected("no, always, unless-stopped, on-failure or on-failure:N")
-    if colon and not (attempts.isascii() and attempts.isdecimal()):
+    if colon and re.fullmatch("[0-9]{1,9}", attempts) is None:
         place.expected("a number of attempts after on-failure:")
     return RestartPolicy(cast(RestartCondition, condition), int(attempts or 0))
 
@@ -199,5 +209,4 @@ def _read_seconds(place: Located) -> int:
     parts = _DURATION.findall(text)
     if not parts or "".join(f"{number}{unit}" for number, unit in parts) != text:
         place.expected("a duration like 10s or 1m30s")
-    seconds = sum(Decimal(number) * _SECONDS[unit] for number, unit in parts)
-    return -int(-seconds // 1)
+    return math.ceil(sum(Decimal(number) * _SECONDS[unit] for number, unit in parts))

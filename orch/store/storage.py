@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,13 @@ import msgspec
 from tinydb import Storage
 
 from orch.errors import StateError
+
+
+class _Sealed(msgspec.Struct, forbid_unknown_fields=True):
+    """The file: TinyDB's tables as JSON, and the SHA-256 of just those bytes."""
+
+    sha256: str
+    tables: msgspec.Raw
 
 
 class AtomicJSONStorage(Storage):
@@ -27,8 +35,8 @@ class AtomicJSONStorage(Storage):
         except OSError as error:
             raise StateError(f"{self._path}: cannot be read: {error.strerror}") from error
         try:
-            return msgspec.json.decode(content, type=dict[str, dict[str, Any]])
-        except msgspec.DecodeError as error:
+            return _unseal(content)
+        except ValueError as error:
             raise StateError(
                 f"{self._path}: is damaged ({error}); put a backup in its place, or move it away to begin anew: "
                 "containers that run as wanted are then adopted"
@@ -38,9 +46,11 @@ class AtomicJSONStorage(Storage):
         """On return the data outlasts a power cut. Raises StateError; the old content then still stands."""
         temporary = self._path.with_suffix(".tmp")
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            # One that a broken-off write left may have any mode.
+            temporary.unlink(missing_ok=True)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(msgspec.json.encode(data))
+                file.write(_seal(data))
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self._path)
@@ -52,3 +62,16 @@ class AtomicJSONStorage(Storage):
                 os.close(folder)
         except OSError as error:
             raise StateError(f"{self._path}: cannot be written: {error.strerror}") from error
+
+
+def _seal(data: dict[str, dict[str, Any]]) -> bytes:
+    tables = msgspec.json.encode(data)
+    return msgspec.json.encode(_Sealed(hashlib.sha256(tables).hexdigest(), msgspec.Raw(tables)))
+
+
+def _unseal(content: bytes) -> dict[str, dict[str, Any]]:
+    """Raises ValueError for anything that `_seal` did not write."""
+    sealed = msgspec.json.decode(content, type=_Sealed)
+    if hashlib.sha256(sealed.tables).hexdigest() != sealed.sha256:
+        raise ValueError("its checksum does not match")
+    return msgspec.json.decode(sealed.tables, type=dict[str, dict[str, Any]])

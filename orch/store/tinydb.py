@@ -22,6 +22,13 @@ FILE = "state.json"
 _FORMAT = 1
 
 
+class _Meta(msgspec.Struct, frozen=True):
+    """Whose state it is, and how it is written."""
+
+    cluster: str
+    format: int
+
+
 class _KeyedTable(Table):
     """Documents go by names of ours, never by numbers of TinyDB's."""
 
@@ -32,7 +39,11 @@ class TinyStore:
     """Whoever commits must hold the folder's lock. Raises StateError for state of another cluster or format."""
 
     def __init__(self, folder: Path, cluster: str) -> None:
-        self._path = folder / FILE
+        self._path, self._cluster = folder / FILE, cluster
+        self._open()
+
+    def _open(self) -> None:
+        """Read what the file has, and nothing else."""
         # TinyDB would write the file anew for every document; through the cache it does so once a commit.
         self._cache = CachingMiddleware(AtomicJSONStorage)  # type: ignore[no-untyped-call]
         self._cache.WRITE_CACHE_SIZE = 1 << 62
@@ -40,17 +51,19 @@ class TinyStore:
         self._stacks = _KeyedTable(self._db.storage, "stacks")
         self._replicas = _KeyedTable(self._db.storage, "replicas")
         self._meta = _KeyedTable(self._db.storage, "meta")
-        self._check(cluster)
+        if not self._path.exists():
+            self._meta.insert(Document(msgspec.to_builtins(_Meta(self._cluster, _FORMAT)), "store"))  # type: ignore[arg-type]
+        self._check()
 
-    def _check(self, cluster: str) -> None:
-        written = self._meta.get(doc_id="store")  # type: ignore[call-overload]
-        if written is None:
-            self._meta.insert(Document({"format": _FORMAT, "cluster": cluster}, "store"))  # type: ignore[arg-type]
-        elif written.get("format") != _FORMAT:
-            raise StateError(f"{self._path}: has format {written.get('format')}, and this orch reads {_FORMAT}")
-        elif written.get("cluster") != cluster:
+    def _check(self) -> None:
+        found = self._read(self._meta, _Meta)
+        if len(found) != 1:
+            raise StateError(f"{self._path}: does not say whose state it is")
+        if found[0].format != _FORMAT:
+            raise StateError(f"{self._path}: has format {found[0].format}, and this orch reads {_FORMAT}")
+        if found[0].cluster != self._cluster:
             raise StateError(
-                f"{self._path}: is the state of cluster {written.get('cluster')}, and the inventory is of {cluster}"
+                f"{self._path}: is the state of cluster {found[0].cluster}, and the inventory is of {self._cluster}"
             )
 
     def stacks(self) -> tuple[StackSpec, ...]:
@@ -62,7 +75,7 @@ class TinyStore:
     def _read(self, table: Table, kind: type[T]) -> list[T]:
         try:
             return [msgspec.convert(dict(document), kind) for document in table]
-        except msgspec.ValidationError as error:
+        except (TypeError, ValueError) as error:
             raise StateError(f"{self._path}: is damaged in its {table.name}: {error}") from None
 
     def commit(self, changes: Changes) -> None:
@@ -70,7 +83,11 @@ class TinyStore:
             return
         _replace(self._stacks, changes.delete_stacks, {s.name: s for s in changes.put_stacks})
         _replace(self._replicas, changes.delete_replicas, {r.id: r for r in changes.put_replicas})
-        self._cache.flush()  # type: ignore[no-untyped-call]
+        try:
+            self._cache.flush()  # type: ignore[no-untyped-call]
+        except StateError:
+            self._open()  # What could not be written must not be believed either.
+            raise
 
 
 def _replace(table: Table, deleted: Iterable[str], put: dict[str, StackSpec] | dict[str, Replica]) -> None:

@@ -18,7 +18,7 @@ from orch.model.spec import ServiceSpec
 from tests.property.fleets import GONE, Cluster, clusters, shuffled
 from tests.property.model import apply_plan
 
-moderately = settings(max_examples=150, deadline=None)
+moderately = settings(max_examples=300, deadline=None)
 
 
 def plan_of(cluster: Cluster) -> Plan:

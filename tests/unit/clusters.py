@@ -13,11 +13,11 @@ from orch.model.spec import RestartPolicy, ServiceSpec, StackSpec
 
 CLUSTER = "prod"
 MIB, GIB = 1 << 20, 1 << 30
-ALL = Resources(4000, 4 * GIB)
+ALL, SMALL, NOTHING = Resources(4000, 4 * GIB), Resources(100, 64 * MIB), Resources()
 ALWAYS = RestartPolicy("always")
 
 
-def node(name: str, *, schedulable: bool = True, reserved: Resources = Resources()) -> NodeSpec:
+def node(name: str, *, schedulable: bool = True, reserved: Resources = NOTHING) -> NodeSpec:
     return NodeSpec(name, f"{name}.example", schedulable=schedulable, reserved=reserved)
 
 
@@ -29,7 +29,7 @@ def silent(reason: str = "connection refused") -> Unreachable:
     return Unreachable(1000.0, reason)
 
 
-def web(image: str = "nginx:1", *, replicas: int = 1, request: Resources = Resources(100, 64 * MIB)) -> ServiceSpec:
+def web(image: str = "nginx:1", *, replicas: int = 1, request: Resources = SMALL) -> ServiceSpec:
     return ServiceSpec("web", image, replicas=replicas, request=request, restart=ALWAYS)
 
 

@@ -108,7 +108,7 @@ def test_an_image_with_a_part_missing_is_refused(written: str) -> None:
         ('environment: {A: "x\\0y"}', "environment.A: contains a NUL character"),
         (
             'environment: {a.b: "x\\ny"}',
-            "environment.a.b: a value of several lines needs a name of letters, digits and _",
+            "environment.a.b: a value of several lines or of 64 KiB needs a name of letters, digits and _",
         ),
         ("environment: {A: $NO}", "environment.A: the variable NO is not set; ${NO:-} would allow that"),
         ("environment: ['A=${NO:?give it}']", "environment[0]: the variable NO must be set: give it"),
@@ -146,7 +146,7 @@ def test_an_image_with_a_part_missing_is_refused(written: str) -> None:
             "deploy.resources.reservations: reserves more memory than the limit allows",
         ),
         ("restart: sometimes", f"restart: expected {POLICIES}, not 'sometimes'"),
-        ("restart: yes", f"restart: expected {POLICIES}, not true"),
+        ("restart: yes", f"restart: expected {POLICIES}, not 'yes'"),
         ("restart: always:3", f"restart: expected {POLICIES}, not 'always:3'"),
         ("restart: [no]", "restart: expected a string, not a list"),
         ("restart: 'on-failure:'", "restart: expected a number of attempts after on-failure:, not 'on-failure:'"),

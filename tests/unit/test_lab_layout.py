@@ -52,9 +52,9 @@ def test_a_name_that_cannot_be_used_everywhere_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a", "dev-2", "x" * 16])
 def test_the_cluster_of_a_lab_has_a_name_that_inventories_take(name: str) -> None:
-    ours = parse_located(f"cluster: lab-{LabPaths(name).lab}", "i.yml")
+    variables = parse_located(f"orch: {{cluster: lab-{LabPaths(name).lab}}}", "i.yml").mapping()
 
-    assert read_cluster(ours) == f"lab-{name}"
+    assert read_cluster(variables) == f"lab-{name}"
 
 
 def test_a_name_that_no_cluster_can_have_is_refused() -> None:

@@ -18,13 +18,6 @@ alice:x:1000:1000:Alice:/home/alice:/bin/zsh
 bob:x:60001:60001::/home/bob:/bin/sh
 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
 """
-SHADOW = """\
-root:$6$secret:19000:0:99999:7:::
-daemon:*:19000:0:99999:7:::
-sshd:!:19000::::::
-alice:$6$secret:19000:0:99999:7:::
-nobody:*:19000:0:99999:7:::
-"""
 GROUP = """\
 root:x:0:
 daemon:x:1:
@@ -37,8 +30,8 @@ LAB = plan_lab("dev", 2, 0, 0)
 KEYS = Keys("PRIVATE", "ssh-ed25519 AAAA lab\n")
 
 
-def seeded(passwd: str = PASSWD, shadow: str = SHADOW, group: str = GROUP, host: str = "w1") -> Mapping[str, File]:
-    return seed_files(LAB, LAB.host(host), KEYS, passwd, shadow, group)
+def seeded(passwd: str = PASSWD, group: str = GROUP, host: str = "w1") -> Mapping[str, File]:
+    return seed_files(LAB, LAB.host(host), KEYS, passwd, group)
 
 
 def test_only_the_systems_accounts_are_kept() -> None:
@@ -67,9 +60,10 @@ def test_a_host_has_roots_account_the_systems_and_its_users() -> None:
 def test_no_password_of_the_machine_reaches_a_host() -> None:
     assert seeded()["etc/shadow"] == File(
         "root:*:19700::::::\n"
-        "daemon:*:19000:0:99999:7:::\n"
-        "sshd:!:19000::::::\n"
-        "nobody:*:19000:0:99999:7:::\n"
+        "daemon:*:19700::::::\n"
+        "sshd:*:19700::::::\n"
+        "last:*:19700::::::\n"
+        "nobody:*:19700::::::\n"
         "orch:*:19700::::::\n",
         mode=0o640,
     )
@@ -81,7 +75,7 @@ def test_a_host_has_the_systems_groups_and_its_users() -> None:
 
 @pytest.mark.parametrize("name", ["etc/passwd", "etc/shadow", "etc/group"])
 def test_a_last_line_without_its_newline_stays_a_line(name: str) -> None:
-    assert seeded(PASSWD.rstrip(), SHADOW.rstrip(), GROUP.removesuffix("\nbroken\n"))[name] == seeded()[name]
+    assert seeded(PASSWD.rstrip(), GROUP.removesuffix("\nbroken\n"))[name] == seeded()[name]
 
 
 def test_the_machines_own_group_of_the_users_name_gives_way() -> None:

@@ -195,6 +195,10 @@ def test_a_service_is_placed_as_far_as_it_fits() -> None:
     assert placement == Placement({slot(1): "w1", slot(2): "w2"}, {slot(3): reason})
 
 
+def test_of_two_nearest_misses_the_first_by_name_is_told() -> None:
+    assert refusal(Resources(5000), room("w2"), room("w1")) == "all 2 nodes lack 5 cpus (most free: w1 4)"
+
+
 def test_without_nodes_everything_is_refused() -> None:
     assert refusal(Resources()) == "there are no nodes"
 

@@ -206,13 +206,17 @@ def test_an_answer_without_what_every_node_has_is_refused(missing: str) -> None:
         ("cpu_before 1.0 usec", "the probe's answer cannot be read: "),
         ("cpu_before 1.0 stat cpu 1 2", "the probe's answer cannot be read: "),
         (f"time {'9' * 400}", "the probe's answer cannot be read: "),
-        ("container {", "podman described a container in a way that cannot be read: "),
-        ("container", "podman described a container in a way that cannot be read: "),
     ],
 )
 def test_garbage_in_a_fact_is_refused(line: str, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         parse_probe(f"{hosts.DEBIAN_V1}{line}\n", NOW)
+
+
+@pytest.mark.parametrize("line", ["container {", "container"])
+def test_a_container_that_cannot_be_read_makes_its_node_unsuitable(line: str) -> None:
+    problem = parse_probe(f"{hosts.DEBIAN_V1}{line}\n", NOW).problem
+    assert problem.startswith("podman described a container in a way that cannot be read: ")
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "sh: syntax error", "<html>", "\0\0", "time 5"])

@@ -82,15 +82,17 @@ def test_cpu_use_is_measured_over_the_time_given(programs: Path) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_containers_are_listed_and_inspected(shell: list[str], programs: Path) -> None:
-    install_podman(programs, "echo one; echo two", f"echo container {shlex.quote(CONTAINER)}")
+    describe = f"echo container {shlex.quote(CONTAINER)}"
+    install_podman(programs, "echo one; echo two", f"{describe}; {describe}")
     found = probe(shell, programs)
 
     assert (found.problem, found.facts.podman) == ("", "4.3.1")
-    assert [(c.id, c.state, c.exit_code, c.oom_killed) for c in found.containers] == [("id", "exited", 3, True)]
+    assert [(c.id, c.state, c.exit_code, c.oom_killed) for c in found.containers] == [("id", "exited", 3, True)] * 2
     asked = (programs / "asked").read_text().splitlines()
     assert asked[0] == "ps --all --quiet --no-trunc --filter label=orch.cluster=prod"
     assert asked[1].startswith("container inspect --format container [{{json .ID}},")
     assert asked[1].endswith(" one two")
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -108,15 +110,22 @@ def test_podman_that_cannot_list_says_why(shell: list[str], programs: Path) -> N
     assert probe(shell, programs).problem == "podman does not answer: Error: no database"
 
 
-def test_a_container_that_goes_meanwhile_leaves_the_others(programs: Path) -> None:
-    inspect = f"echo Error: no such container >&2; echo container {shlex.quote(CONTAINER)}; exit 125"
-    install_podman(programs, "echo one; echo two", inspect)
+def test_a_container_that_goes_meanwhile_is_not_listed_the_second_time(programs: Path) -> None:
+    ps = f"echo one; [ -e {programs}/again ] || echo two; : >{programs}/again"
+    install_podman(programs, ps, f"echo container {shlex.quote(CONTAINER)}; exit 125")
     found = probe(SHELLS[0], programs)
 
     assert (found.problem, [c.id for c in found.containers]) == ("", ["id"])
 
 
-def test_podman_that_lists_but_cannot_inspect_is_a_problem_and_no_empty_list(programs: Path) -> None:
-    install_podman(programs, "echo one; echo two", "echo Error: database is locked >&2; exit 125")
+@pytest.mark.parametrize(
+    ("inspect", "described"),
+    [("echo Error: database is locked >&2; exit 125", 0), (f"echo container {shlex.quote(CONTAINER)}; exit 125", 1)],
+)
+def test_podman_that_lists_but_does_not_describe_is_a_problem_and_no_shorter_list(
+    programs: Path, inspect: str, described: int
+) -> None:
+    install_podman(programs, "echo one; echo two", inspect)
 
-    assert probe(SHELLS[0], programs).problem != ""
+    expected = f"podman does not answer: lists 2 containers and describes {described}"
+    assert probe(SHELLS[0], programs).problem == expected

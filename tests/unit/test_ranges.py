@@ -12,7 +12,6 @@ from orch.inventory.ranges import MAX_HOSTS, expand_range
     [
         ("web", ["web"]),
         ("web.example_1-x", ["web.example_1-x"]),
-        ("fe80::1", ["fe80::1"]),
         ("w[1:3]", ["w1", "w2", "w3"]),
         ("w[9:11]", ["w9", "w10", "w11"]),
         ("w[09:11]", ["w09", "w10", "w11"]),
@@ -70,5 +69,5 @@ def test_an_endless_range_is_refused_as_too_many_hosts() -> None:
 
 
 def test_a_name_of_thousands_of_ranges_is_refused() -> None:
-    with pytest.raises(ValueError, match="range"):
+    with pytest.raises(ValueError, match="a host's name has at most 253 characters"):
         expand_range("[1:1]" * 3000)

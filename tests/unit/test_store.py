@@ -15,6 +15,7 @@ from orch.errors import StateError
 from orch.model.resources import Resources
 from orch.model.spec import RestartPolicy, ServiceSpec, StackSpec
 from orch.store.protocol import Changes
+from orch.store.storage import AtomicJSONStorage
 from orch.store.tinydb import FILE, TinyStore
 from tests.unit.clusters import CLUSTER, GIB, replica_of, shop, web
 
@@ -156,16 +157,19 @@ def test_the_state_of_another_cluster_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_state_in_another_format_is_refused(tmp_path: Path) -> None:
-    _rewrite(tmp_path, b'"format":1', b'"format":2')
+    filled(tmp_path)
+    _rewrite(tmp_path, "meta", "store", {"format": 2, "cluster": CLUSTER})
 
     assert refused(tmp_path) == f"{tmp_path / FILE}: has format 2, and this orch reads 1"
 
 
-def _rewrite(folder: Path, old: bytes, new: bytes) -> None:
-    filled(folder)
-    content = (folder / FILE).read_bytes()
-    assert content.count(old) == 1
-    (folder / FILE).write_bytes(content.replace(old, new))
+def _rewrite(folder: Path, table: str, key: str, value: object) -> None:
+    """Write a document, whole and readable, that no commit would write."""
+    storage = AtomicJSONStorage(str(folder / FILE))
+    tables = storage.read()
+    assert tables is not None
+    tables[table][key] = value
+    storage.write(tables)
 
 
 def test_a_file_cut_anywhere_is_refused_by_name(tmp_path: Path) -> None:
@@ -189,31 +193,34 @@ def test_a_flipped_bit_anywhere_is_refused_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("table", "key", "document"),
     [
-        (b'"replicas":1', b'"replicas":"1"'),
-        (b'"image":"nginx:1"', b'"picture":"nginx:1"'),
-        (b'"attempt":1', b'"attempt":null'),
+        ("stacks", "shop", 5),
+        ("stacks", "shop", {"name": "shop"}),
+        ("stacks", "shop", {"name": 7, "services": []}),
+        ("replicas", FIRST.id, {**msgspec.to_builtins(FIRST), "attempt": None}),
     ],
+    ids=["not an object", "a field is missing", "a number for a name", "null for a number"],
 )
-def test_a_value_of_the_wrong_kind_is_refused_by_name(tmp_path: Path, old: bytes, new: bytes) -> None:
-    _rewrite(tmp_path, old, new)
+def test_a_document_that_cannot_be_read_is_refused_by_its_table(
+    tmp_path: Path, table: str, key: str, document: object
+) -> None:
+    filled(tmp_path)
+    _rewrite(tmp_path, table, key, document)
 
-    assert refused(tmp_path).startswith(f"{tmp_path / FILE}: is damaged in its ")
+    assert refused(tmp_path).startswith(f"{tmp_path / FILE}: is damaged in its {table}: ")
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"[]",
-        b'{"meta":5}',
-        b'{"meta":{"store":5}}',
-        b'{"meta":{"store":{"format":1,"cluster":"prod"}},"stacks":{"shop":5}}',
-        b'{"stacks":{}}',
-    ],
-    ids=["a list", "a number for a table", "a number for meta", "a number for a stack", "no word of its cluster"],
-)
-def test_what_no_commit_could_have_written_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("document", [5, {}, {"format": 1}], ids=["a number", "empty", "no cluster"])
+def test_a_state_that_does_not_say_whose_it_is_is_refused(tmp_path: Path, document: object) -> None:
+    filled(tmp_path)
+    _rewrite(tmp_path, "meta", "store", document)
+
+    assert refused(tmp_path).startswith(f"{tmp_path / FILE}: ")
+
+
+@pytest.mark.parametrize("content", [b"[]", b'{"meta":5}', b'{"stacks":{}}', b"{}"])
+def test_a_file_that_no_commit_could_have_written_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE).write_bytes(content)
 
     assert refused(tmp_path).startswith(f"{tmp_path / FILE}: ")

@@ -1,0 +1,252 @@
+"""Carrying a plan out: what runs where and in which order, and what is recorded when something fails."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from orch.errors import AuthError, CommandError, ConnectError, HostError, HostKeyError, StateError
+from orch.master.executor import Executor, Outcome
+from orch.model.plan import Action, Adopt, Forget, Plan, Remove, Run
+from orch.model.replica import Replica
+from orch.store.protocol import Changes
+from orch.store.tinydb import TinyStore
+from tests.unit.clusters import CLUSTER, replica_of, web
+from tests.unit.nodes import Nodes, host
+
+WEB = web()
+OLD, NEW = replica_of(WEB, "w1"), replica_of(WEB, "w1", attempt=2)
+SECOND = replica_of(WEB, "w2", number=2)
+REPLACE = (Remove(OLD, "old-id", "it exited with 1"), Run(NEW, WEB, "it exited with 1"))
+SECONDS_ALLOWED = 5
+"""Far more than anything here takes."""
+
+
+class Bench:
+    """A store with records, nodes w1 to w3, and the outcomes as they were told."""
+
+    def __init__(self, folder: Path, *records: Replica) -> None:
+        self.folder, self.nodes = folder, Nodes()
+        self.told: list[Outcome] = []
+        self.something_told = asyncio.Event()
+        self._store = TinyStore(folder, CLUSTER)
+        self._store.commit(Changes(put_replicas=records))
+        hosts = {name: host(name) for name in ("w1", "w2", "w3")}
+        self._executor = Executor(CLUSTER, hosts, self.nodes, self._store)
+
+    async def run(self, *actions: Action) -> list[Outcome]:
+        async with asyncio.timeout(SECONDS_ALLOWED):
+            return await self._executor.run(Plan(actions), self._tell)
+
+    def _tell(self, outcome: Outcome) -> None:
+        self.told.append(outcome)
+        self.something_told.set()
+
+    def recorded(self) -> tuple[Replica, ...]:
+        """As another process would read it."""
+        return TinyStore(self.folder, CLUSTER).replicas()
+
+
+def started(replica: Replica) -> str:
+    return f"{replica.node} run {replica.container}"
+
+
+async def test_an_empty_plan_does_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OLD)
+
+    assert await bench.run() == []
+    assert (bench.nodes.done, bench.recorded()) == ([], (OLD,))
+
+
+async def test_in_one_slot_the_old_container_goes_before_the_new_one_comes(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OLD)
+
+    outcomes = await bench.run(*REPLACE)
+
+    assert bench.nodes.done == ["w1 rm old-id", started(NEW)]
+    assert outcomes == bench.told == [Outcome(REPLACE[0]), Outcome(REPLACE[1])]
+    assert bench.recorded() == (NEW,)
+
+
+async def test_exactly_the_commands_of_the_plan_are_run(tmp_path: Path) -> None:
+    third = replica_of(WEB, "w3", number=3)
+    bench = Bench(tmp_path, OLD, third)
+
+    outcomes = await bench.run(*REPLACE, Run(SECOND, WEB, "wanted"), Remove(third, "third-id", "not wanted any more"))
+
+    assert sorted(bench.nodes.done) == ["w1 rm old-id", started(NEW), started(SECOND), "w3 rm third-id"]
+    assert len(outcomes) == 4
+    assert bench.recorded() == (NEW, SECOND)
+
+
+async def test_a_new_record_is_on_disk_before_its_container_is_started(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    seen: list[tuple[Replica, ...]] = []
+
+    async def look(_: str) -> None:
+        seen.append(bench.recorded())
+
+    bench.nodes.before = look
+    await bench.run(Run(OLD, WEB, "wanted"), Run(SECOND, WEB, "wanted"))
+
+    assert seen == [(OLD, SECOND), (OLD, SECOND)]
+
+
+async def test_a_record_is_kept_until_its_container_is_gone(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OLD)
+    seen: list[tuple[Replica, ...]] = []
+
+    async def look(_: str) -> None:
+        seen.append(bench.recorded())
+
+    bench.nodes.before = look
+    await bench.run(Remove(OLD, "old-id", "not wanted any more"))
+
+    assert (seen, bench.recorded()) == ([(OLD,)], ())
+
+
+async def test_forgetting_and_adopting_change_records_and_no_node(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OLD)
+    actions = (Forget(OLD, "its container is gone"), Adopt(SECOND, "it runs on w2 as wanted, without a record"))
+
+    assert await bench.run(*actions) == [Outcome(actions[0]), Outcome(actions[1])]
+    assert (bench.nodes.done, bench.recorded()) == ([], (SECOND,))
+
+
+async def test_a_failed_remove_skips_the_start_in_its_slot_and_drops_its_record(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OLD)
+    bench.nodes.failing["w1 rm old-id"] = "Error: cannot remove container"
+
+    outcomes = await bench.run(*REPLACE)
+
+    assert bench.nodes.done == ["w1 rm old-id"]
+    assert outcomes == [
+        Outcome(REPLACE[0], "podman: Error: cannot remove container"),
+        Outcome(REPLACE[1], skipped=True),
+    ]
+    assert bench.recorded() == (OLD,)
+
+
+async def test_a_failed_start_keeps_its_record_for_a_container_that_may_exist(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.nodes.failing[started(NEW)] = "Error: nginx:1: image not known"
+
+    (outcome,) = await bench.run(Run(NEW, WEB, "wanted"))
+
+    assert outcome == Outcome(Run(NEW, WEB, "wanted"), "podman: Error: nginx:1: image not known")
+    assert bench.recorded() == (NEW,)
+
+
+@pytest.mark.parametrize(
+    ("failure", "lost"),
+    [
+        (ConnectError("w1", "no route to host"), True),
+        (AuthError("w1", "no route to host"), True),
+        (HostKeyError("w1", "no route to host"), True),
+        (CommandError("w1", "no route to host"), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_a_host_s_failure_is_told_without_its_name_and_says_whether_the_node_is_lost(
+    tmp_path: Path, failure: HostError, lost: bool
+) -> None:
+    bench = Bench(tmp_path, OLD)
+    bench.nodes.failing["w1 rm old-id"] = failure
+
+    first, second = await bench.run(*REPLACE)
+
+    assert first == Outcome(REPLACE[0], "no route to host", lost=lost)
+    assert second == Outcome(REPLACE[1], skipped=True)
+
+
+async def test_a_failing_node_does_not_stop_the_others(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OLD)
+    bench.nodes.failing["w1 rm old-id"] = ConnectError("w1", "no route to host")
+
+    outcomes = await bench.run(*REPLACE, Run(SECOND, WEB, "wanted"))
+
+    assert {(o.action.replica.node, o.error, o.skipped) for o in outcomes} == {
+        ("w1", "no route to host", False),
+        ("w1", "", True),
+        ("w2", "", False),
+    }
+    assert bench.recorded() == (OLD, SECOND)
+
+
+async def test_a_failure_in_one_slot_does_not_stop_another_slot_on_the_same_node(tmp_path: Path) -> None:
+    other = replica_of(WEB, "w1", number=2)
+    bench = Bench(tmp_path, OLD)
+    bench.nodes.failing["w1 rm old-id"] = "Error: cannot remove container"
+
+    await bench.run(*REPLACE, Run(other, WEB, "wanted"))
+
+    assert sorted(bench.nodes.done) == ["w1 rm old-id", started(other)]
+
+
+async def test_a_slow_node_does_not_delay_the_others(tmp_path: Path) -> None:
+    """w1 gives no answer until w2 is done."""
+    bench = Bench(tmp_path, OLD)
+    second_began = asyncio.Event()
+
+    async def wait(what: str) -> None:
+        if what.startswith("w1"):
+            await second_began.wait()
+        else:
+            second_began.set()
+
+    bench.nodes.before = wait
+    outcomes = await bench.run(Remove(OLD, "old-id", "not wanted any more"), Run(SECOND, WEB, "wanted"))
+
+    assert [o.action.replica.node for o in outcomes] == [o.action.replica.node for o in bench.told] == ["w2", "w1"]
+
+
+async def test_broken_off_half_way_what_was_done_is_still_recorded(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OLD, SECOND)
+
+    async def hang_on_w2(what: str) -> None:
+        if what.startswith("w2"):
+            await asyncio.Event().wait()
+
+    bench.nodes.before = hang_on_w2
+    gone = Remove(OLD, "old-id", "not wanted any more"), Remove(SECOND, "second-id", "not wanted any more")
+    running = asyncio.create_task(bench.run(*gone))
+    await bench.something_told.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert bench.told == [Outcome(gone[0])]
+    assert bench.recorded() == (SECOND,)
+
+
+async def test_nothing_is_started_when_its_record_cannot_be_written(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OLD)
+    (tmp_path / "state.tmp").mkdir()
+
+    with pytest.raises(StateError, match="cannot be written"):
+        await bench.run(*REPLACE)
+
+    assert bench.nodes.done == []
+
+
+async def test_removing_a_stray_leaves_the_record_of_its_namesake_on_another_node(tmp_path: Path) -> None:
+    """Ids come from slot and attempt: a container that a lost state left on w3 can have that of one on w1."""
+    bench = Bench(tmp_path, OLD)
+    stray = msgspec.structs.replace(OLD, node="w3")
+
+    await bench.run(Remove(stray, "stray-id", "there is no record of it"))
+
+    assert bench.nodes.done == ["w3 rm stray-id"]
+    assert bench.recorded() == (OLD,)
+
+
+async def test_a_command_is_given_time_for_its_own_end_and_the_way_back(tmp_path: Path) -> None:
+    patient = msgspec.structs.replace(OLD, stop_grace=90)
+    bench = Bench(tmp_path, patient)
+
+    await bench.run(Remove(patient, "old-id", "it exited with 1"), Run(NEW, WEB, "it exited with 1"))
+
+    assert bench.nodes.timeouts == [90 + 30 + 15, 300 + 15]
