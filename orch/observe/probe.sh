@@ -14,11 +14,15 @@ cpu_seconds() {
     fi
 }
 count() { printf '%s\n' "$1" | grep -c .; }
+list_ids() { timeout -k 5 "$list_seconds" podman ps --all --quiet --no-trunc --filter "$cluster_filter"; }
 list_containers() {
     # "containers listed" promises that every container stands above it: an unknown number must never look like none.
     for attempt in 1 2 3; do
-        ids=$(timeout -k 5 "$list_seconds" podman ps --all --quiet --no-trunc --filter "$cluster_filter" 2>&1) || {
-            say podman_error "$(printf %s "$ids" | tail -n 1)"
+        ids=$(list_ids 2>/dev/null) || {
+            case $? in
+                124 | 137) say podman_error "no answer within $list_seconds s" ;;
+                *) say podman_error "$(list_ids 2>&1 >/dev/null | tail -n 1)" ;;
+            esac
             return
         }
         [ -n "$ids" ] || { echo "containers listed"; return; }
@@ -32,28 +36,35 @@ list_containers() {
     done
     say podman_error "lists $(count "$ids") containers and describes $(count "$found")"
 }
-say time "$(date +%s)"
-say kernel "$(uname -r)"
-say arch "$(uname -m)"
-say system "$(. /etc/os-release 2>/dev/null && printf %s "$PRETTY_NAME")"
-say cores "$(nproc 2>/dev/null || grep -c ^processor /proc/cpuinfo)"
-say cpu_max "$(first /sys/fs/cgroup/cpu.max)"
-say cfs_quota "$(first /sys/fs/cgroup/cpu/cpu.cfs_quota_us)"
-say cfs_period "$(first /sys/fs/cgroup/cpu/cpu.cfs_period_us)"
-say memory_max "$(first /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes)"
-say memory_current "$(first /sys/fs/cgroup/memory.current /sys/fs/cgroup/memory/memory.usage_in_bytes)"
-say memory_cache "$(sed -n 's/^\(total_inactive_file\|inactive_file\) //p' /sys/fs/cgroup/memory.stat \
-    /sys/fs/cgroup/memory/memory.stat 2>/dev/null | tail -n 1)"
-sed -n 's/^\(MemTotal\|MemAvailable\): */\1 /p' /proc/meminfo
-say load "$(cut -d ' ' -f 1 /proc/loadavg)"
-say disk_free_kb "$(df -Pk /var/lib/containers 2>/dev/null | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\).*/\1/p')"
-if [ -n "$sample" ]; then
-    say cpu_before "$(cut -d ' ' -f 1 /proc/uptime) $(cpu_seconds)"
-    sleep "$sample"
-    say cpu_after "$(cut -d ' ' -f 1 /proc/uptime) $(cpu_seconds)"
-fi
+gather_facts() {
+    say time "$(date +%s)"
+    say kernel "$(uname -r)"
+    say arch "$(uname -m)"
+    say system "$(. /etc/os-release 2>/dev/null && printf %s "$PRETTY_NAME")"
+    say cores "$(nproc 2>/dev/null || grep -c ^processor /proc/cpuinfo)"
+    say cpu_max "$(first /sys/fs/cgroup/cpu.max)"
+    say cfs_quota "$(first /sys/fs/cgroup/cpu/cpu.cfs_quota_us)"
+    say cfs_period "$(first /sys/fs/cgroup/cpu/cpu.cfs_period_us)"
+    say memory_max "$(first /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes)"
+    say memory_current "$(first /sys/fs/cgroup/memory.current /sys/fs/cgroup/memory/memory.usage_in_bytes)"
+    say memory_cache "$(sed -n 's/^\(total_inactive_file\|inactive_file\) //p' /sys/fs/cgroup/memory.stat \
+        /sys/fs/cgroup/memory/memory.stat 2>/dev/null | tail -n 1)"
+    sed -n 's/^\(MemTotal\|MemAvailable\): */\1 /p' /proc/meminfo
+    say load "$(cut -d ' ' -f 1 /proc/loadavg)"
+    say disk_free_kb "$(df -Pk /var/lib/containers 2>/dev/null | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\).*/\1/p')"
+    if [ -n "$sample" ]; then
+        say cpu_before "$(cut -d ' ' -f 1 /proc/uptime) $(cpu_seconds)"
+        sleep "$sample"
+        say cpu_after "$(cut -d ' ' -f 1 /proc/uptime) $(cpu_seconds)"
+    fi
+}
 if command -v podman >/dev/null 2>&1; then
-    say podman "$(podman --version 2>&1 | sed 's/^podman version //')"
-    list_containers
+    # podman takes longer than all facts together. Only one of the two writes at a time: lines must stay whole.
+    list_containers &
+    facts=$(gather_facts; say podman "$(podman --version 2>&1 | sed 's/^podman version //')")
+    wait
+    printf '%s\n' "$facts"
+else
+    gather_facts
 fi
 exit 0

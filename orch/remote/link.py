@@ -41,7 +41,9 @@ class Link:
         """Run one command. Raises HostError when the host cannot be reached or the command has no end."""
         # `export` is the shell's own, and the shell reads it from its input: it is on no command line.
         exports = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in sorted(command.environment.items()))
-        return await self.run_script(exports + shlex.join(command.argv), stdin=command.stdin, timeout=timeout)
+        # `exec`: the subshell becomes the command instead of waiting for it.
+        script = f"{exports}exec {shlex.join(command.argv)}"
+        return await self.run_script(script, stdin=command.stdin, timeout=timeout)
 
     async def run_script(self, script: str, *, stdin: str = "", timeout: float) -> Result:
         """Run shell text, as `run` does."""

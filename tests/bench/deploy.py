@@ -1,13 +1,22 @@
-"""40 replicas onto one host: `orch apply`, a whole process over SSH, against xargs and podman on that host."""
+"""40 replicas onto one host: `orch apply`, a whole process over SSH, against xargs and podman on that host.
+
+The peer makes the same containers: same names, host names, labels and options, from the words that orch itself
+uses, without what orch adds for its own safety (`timeout`). What the least possible `podman run` takes is a figure too.
+"""
 
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import tempfile
 from pathlib import Path
 
 from orch.lab import fleet
+from orch.located import parse_located
+from orch.model.replica import Replica, Slot
+from orch.podman.commands import run
+from orch.stackfile.compose import build_stack
 from tests.bench.process import ORCH, Cost, cost
 from tests.bench.report import Bar, Figure, Report
 
@@ -23,33 +32,48 @@ services:
     command: sleep 1000
     deploy: {{replicas: {REPLICAS}}}
 """
-PEER = f"seq {REPLICAS} | xargs -P 4 -I N podman run --detach --name web.N {IMAGE} sleep 1000"
+PLAIN = f"seq {REPLICAS} | xargs -P 4 -I N podman run --detach --name web.N {IMAGE} sleep 1000"
 
 
 def measure(rounds: int = 5) -> Report:
-    """The two in turn, each on a host without containers; both must end with 40 that run."""
+    """All in turn, each on a host without containers; each must end with 40 that run."""
     lab = f"bench-{os.getpid()}"
     ours: list[Cost] = []
     theirs: list[Cost] = []
+    plain: list[Cost] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
             _prepare(lab, folder)
             for index in range(-1, rounds):
-                orch, peer = _orch(lab, folder), _peer(lab, folder)
+                costs = _orch(lab, folder), _peer(lab, folder, peer_command(lab)), _peer(lab, folder, PLAIN)
                 if index >= 0:  # The first round warms the host's caches.
-                    ours.append(orch)
-                    theirs.append(peer)
+                    for kept, cost_ in zip((ours, theirs, plain), costs, strict=True):
+                        kept.append(cost_)
         finally:
             cost([ORCH, "lab", "down", "--lab", lab], log=folder / "log")
-    ratios = tuple(a.wall / b.wall for a, b in zip(ours, theirs, strict=True))
     figures = [
         Figure("orch apply, wall", "s", tuple(c.wall for c in ours)),
         Figure("xargs -P4 podman run, wall", "s", tuple(c.wall for c in theirs)),
-        Figure("ratio, round by round", "", ratios),
+        Figure("xargs -P4 podman run, bare containers, wall", "s", tuple(c.wall for c in plain)),
+        Figure("orch / xargs", "", tuple(a.wall / b.wall for a, b in zip(ours, theirs, strict=True))),
+        Figure(
+            "orch / xargs with bare containers", "", tuple(a.wall / b.wall for a, b in zip(ours, plain, strict=True))
+        ),
         Figure("orch apply, CPU of the master", "s", tuple(c.cpu for c in ours)),
     ]
-    return Report("deploy", figures, [Bar(f"{REPLICAS} replicas, wall against xargs", figures[2].median, LIMIT)])
+    return Report("deploy", figures, [Bar(f"{REPLICAS} replicas, wall against xargs", figures[3].median, LIMIT)])
+
+
+def peer_command(lab: str) -> str:
+    """Shell text that makes the containers of STACK; N stands for the number of the replica."""
+    document = parse_located(STACK, "compose.yml")
+    spec = build_stack(document, name=None, fallback="bench", variables={}).services[0]
+    words = run(f"lab-{lab}", Replica("N" * 12, Slot("bench", "web", 0), 1, "w1", spec.hash), spec).argv
+    bare = words[words.index("podman") :]
+    numbered = {"bench.web.0.NNNNNN": "bench.web.N", "web-0": "web-N", "orch.slot=0": "orch.slot=N"}
+    told = [numbered.get(word, word.replace("N" * 12, "aaaaaaaaaaaa")) for word in bare]
+    return f"seq {REPLICAS} | xargs -P 4 -I N {shlex.join(told)}"
 
 
 def _prepare(lab: str, folder: Path) -> None:
@@ -66,9 +90,9 @@ def _orch(lab: str, folder: Path) -> Cost:
     return measured
 
 
-def _peer(lab: str, folder: Path) -> Cost:
+def _peer(lab: str, folder: Path, script: str) -> Cost:
     # nsenter itself, so that no start of Python counts against the peer.
-    argv = fleet.inside(lab, "w1", ("sh", "-c", PEER))
+    argv = fleet.inside(lab, "w1", ("sh", "-c", script))
     measured = cost(argv, before_exec=lambda: fleet.join_host(lab, "w1"), log=folder / "log")
     _check_and_clear(lab)
     return measured

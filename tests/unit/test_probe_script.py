@@ -103,6 +103,20 @@ def test_no_containers_are_an_empty_list_and_no_problem(shell: list[str], progra
     assert (found.problem, found.containers) == ("", ())
 
 
+def test_what_podman_warns_of_while_it_lists_is_no_container(programs: Path) -> None:
+    install_podman(programs, "echo 'WARN[0000] slow disk' >&2; echo one", f"echo container {shlex.quote(CONTAINER)}")
+    found = probe(SHELLS[0], programs)
+
+    assert (found.problem, [c.id for c in found.containers]) == ("", ["id"])
+
+
+def test_podman_that_hangs_is_a_problem(programs: Path) -> None:
+    # As timeout(1) says that it had to end a command.
+    install_podman(programs, "exit 124")
+
+    assert probe(SHELLS[0], programs).problem == "podman does not answer: no answer within 20 s"
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_podman_that_cannot_list_says_why(shell: list[str], programs: Path) -> None:
     install_podman(programs, "echo warning >&2; echo Error: no database >&2; exit 125")
