@@ -45,7 +45,13 @@ install_python_packages() {
     printf '%s\n' "$wanted" >.venv/installed
 }
 
+compile_python() {
+    # As an installed package is, whatever PYTHONDONTWRITEBYTECODE says.
+    "$python" -m compileall -q orch tui
+}
+
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 install_system_packages
 install_python_packages
+compile_python

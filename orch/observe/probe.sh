@@ -1,18 +1,39 @@
 # Prints what a node has, a fact a line, from /proc, /sys and podman. Set before: cluster_filter, format, sample
 # (seconds over which to measure CPU use; empty for not at all), list_seconds. Works in dash, bash and busybox.
 # What a node lacks is left out: the reader knows what must be there.
+# Reading is done by the shell itself wherever it can: starting programs is what a probe costs a node.
 say() { [ -z "$2" ] || printf '%s %s\n' "$1" "$2"; }
-first() { for file; do [ ! -r "$file" ] || { head -n 1 "$file"; return; }; done; }
+first() {
+    # The first line of the first of the files that there is.
+    for file; do
+        if [ -r "$file" ]; then
+            IFS= read -r line <"$file" || :
+            printf '%s' "$line"
+            return
+        fi
+    done
+}
+pick() {
+    # pick FILE NAME…: the lines of FILE that begin with one of the names.
+    [ -r "$1" ] || return 0
+    file=$1
+    shift
+    while read -r name value _; do
+        for wanted; do [ "$name" != "$wanted" ] || printf '%s %s\n' "${name%:}" "$value"; done
+    done <"$file"
+}
 cpu_seconds() {
     # Used since boot: of the node's own cgroup where it has one below the machine's, else of the machine.
     if [ -r /sys/fs/cgroup/cpu.stat ] && [ -e /sys/fs/cgroup/cpu.max ]; then
-        sed -n 's/^usage_usec /usec /p' /sys/fs/cgroup/cpu.stat
+        used=$(pick /sys/fs/cgroup/cpu.stat usage_usec)
+        echo "usec ${used#* }"
     elif [ -r /sys/fs/cgroup/cpuacct/cpuacct.usage ]; then
-        echo "nsec $(cat /sys/fs/cgroup/cpuacct/cpuacct.usage)"
+        echo "nsec $(first /sys/fs/cgroup/cpuacct/cpuacct.usage)"
     else
-        echo "stat $(head -n 1 /proc/stat)"
+        echo "stat $(first /proc/stat)"
     fi
 }
+uptime_seconds() { read -r up _ </proc/uptime && echo "$up"; }
 count() { printf '%s\n' "$1" | grep -c .; }
 list_ids() { timeout -k 5 "$list_seconds" podman ps --all --quiet --no-trunc --filter "$cluster_filter"; }
 list_containers() {
@@ -38,7 +59,7 @@ list_containers() {
 }
 gather_facts() {
     say time "$(date +%s)"
-    say kernel "$(uname -r)"
+    say kernel "$(first /proc/sys/kernel/osrelease)"
     say arch "$(uname -m)"
     say system "$(. /etc/os-release 2>/dev/null && printf %s "$PRETTY_NAME")"
     say cores "$(nproc 2>/dev/null || grep -c ^processor /proc/cpuinfo)"
@@ -47,15 +68,15 @@ gather_facts() {
     say cfs_period "$(first /sys/fs/cgroup/cpu/cpu.cfs_period_us)"
     say memory_max "$(first /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes)"
     say memory_current "$(first /sys/fs/cgroup/memory.current /sys/fs/cgroup/memory/memory.usage_in_bytes)"
-    say memory_cache "$(sed -n 's/^\(total_inactive_file\|inactive_file\) //p' /sys/fs/cgroup/memory.stat \
-        /sys/fs/cgroup/memory/memory.stat 2>/dev/null | tail -n 1)"
-    sed -n 's/^\(MemTotal\|MemAvailable\): */\1 /p' /proc/meminfo
-    say load "$(cut -d ' ' -f 1 /proc/loadavg)"
-    say disk_free_kb "$(df -Pk /var/lib/containers 2>/dev/null | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\).*/\1/p')"
+    cache=$(pick /sys/fs/cgroup/memory.stat inactive_file; pick /sys/fs/cgroup/memory/memory.stat total_inactive_file)
+    say memory_cache "${cache##* }"
+    pick /proc/meminfo MemTotal: MemAvailable:
+    read -r load _ </proc/loadavg && say load "$load"
+    df -Pk /var/lib/containers 2>/dev/null | { read -r _ && read -r _ _ _ free _ && say disk_free_kb "$free"; }
     if [ -n "$sample" ]; then
-        say cpu_before "$(cut -d ' ' -f 1 /proc/uptime) $(cpu_seconds)"
+        say cpu_before "$(uptime_seconds) $(cpu_seconds)"
         sleep "$sample"
-        say cpu_after "$(cut -d ' ' -f 1 /proc/uptime) $(cpu_seconds)"
+        say cpu_after "$(uptime_seconds) $(cpu_seconds)"
     fi
 }
 if command -v podman >/dev/null 2>&1; then
