@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -14,9 +13,6 @@ from orch.cli.output import Column, emit, note
 from orch.cli.settings import current_settings, settings_options
 from orch.errors import UsageError
 from orch.model.quantities import parse_cpus, parse_memory
-
-if TYPE_CHECKING:
-    pass
 
 _lab_option = click.option("--lab", "name", default="lab", show_default=True, metavar="NAME", help="Which lab.")
 _hosts_argument = click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
@@ -159,8 +155,7 @@ def image(image: str, tag: str) -> None:
     NAME: busybox or redis.
     """
     from orch.lab.images import make_image
-    from orch.lab.layout import LabPaths
-    from orch.lab.machine import locked
+    from orch.lab.machine import locked_images
 
-    with locked(LabPaths("image-store")) as machine:
+    with locked_images() as machine:
         click.echo(make_image(machine, image, tag))

@@ -13,13 +13,13 @@ from orch.cli.settings import settings_options
 from orch.errors import OrchError
 
 _COMMANDS = {
-    "apply": ("orch.cli.stack", "Make a Compose file's services run, and wait until they do."),
+    "apply": ("orch.cli.stack", "Make the services of a Compose file run, and wait until they do."),
     "lab": ("orch.cli.lab", "Fleets of real hosts on this machine, to try things on."),
     "nodes": ("orch.cli.node", "The hosts of the fleet: what they have and what is asked of them."),
     "plan": ("orch.cli.stack", "What `apply` would change."),
     "ps": ("orch.cli.replica", "The replicas: where they run and how they are."),
     "rm": ("orch.cli.stack", "Remove stacks and all their containers."),
-    "run": ("orch.cli.run", "One command on every host that matches."),
+    "run": ("orch.cli.run", "Run COMMAND on every host that PATTERN matches."),
     "scale": ("orch.cli.stack", "Change how many replicas services have."),
     "version": ("orch.cli.version", "Print orch's version."),
 }

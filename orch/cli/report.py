@@ -13,7 +13,6 @@ from orch.cli.fleet import warn_of_nodes
 from orch.cli.output import Row, note, print_json, warn
 from orch.cli.settings import Settings
 from orch.controllers.status import replica_statuses
-from orch.errors import UsageError
 from orch.model.plan import Action, Adopt, Forget, Plan, Refusal, Remove, Run
 
 if TYPE_CHECKING:
@@ -29,8 +28,6 @@ def report_plan(settings: Settings, view: View, plan: Plan, cluster: str) -> int
     """Print the plan; the exit status of `orch plan`."""
     if settings.output == "json":
         print_json({"actions": [_action_row(a) for a in plan.actions], "refusals": _refusal_rows(plan.refusals)})
-    elif settings.output != "table":
-        raise UsageError("a plan prints as text or -o json")
     else:
         for action in plan.actions:
             row = _action_row(action)
@@ -64,7 +61,8 @@ class Progress:
         elif outcome.error:
             warn(f"{node}: {action.replica.slot}: {outcome.error}")
         elif not outcome.skipped and self._settings.output == "table":
-            why = f" ({action.why})" if self._settings.verbose else ""
+            # What is only forgotten may run on somewhere out of sight, so that is always said.
+            why = f" ({action.why})" if self._settings.verbose or isinstance(action, Forget) else ""
             note(self._settings, f"{_DONE[type(action)]} {action.replica.slot} on {node}{why}")
 
 
@@ -92,7 +90,10 @@ def report_applied(settings: Settings, applied: Applied, stacks: Iterable[str], 
     failed = [row for row in rows if row.failed]
     for row in failed:
         warn(f"{row.name}: {row.reason} on {row.node}; its output says more: podman logs {row.id}")
+    told = {str(o.action.replica.slot) for o in applied.outcomes if o.error}
     for action in applied.plan.actions:
+        if str(action.replica.slot) in told:
+            continue
         warn(f"{action.replica.slot}: not settled yet: {action.why}; apply again")
     done = sum(_was_done(o) for o in applied.outcomes)
     running = sum(row.state == "running" for row in rows)

@@ -44,6 +44,8 @@ def run_command(pattern: str, command: tuple[str, ...], become: bool, forks: int
     Exit status: 0 when all hosts succeeded, 1 when all failed, 3 when some did.
     """
     settings = current_settings()
+    if settings.output not in {"table", "json"}:
+        raise UsageError("run prints text or -o json")
     hosts = load_fleet(settings).select(pattern)
     if become:
         hosts = [_becoming(host) for host in hosts]
@@ -51,8 +53,6 @@ def run_command(pattern: str, command: tuple[str, ...], become: bool, forks: int
     results = run_async(_run_everywhere(settings, hosts, script, forks))
     if settings.output == "json":
         print_json(results)
-    elif settings.output != "table":
-        raise UsageError("run prints text or -o json")
     return _conclude(settings, results)
 
 

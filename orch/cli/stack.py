@@ -63,7 +63,8 @@ def plan_command(file: Path, stack: str | None, prune: bool) -> int:
 def apply_command(file: Path, stack: str | None, prune: bool, dry_run: bool) -> int:
     """Make the services of a Compose file run, and wait until they do or say why they do not.
 
-    Applying twice changes nothing. Exit status 3: some hosts did not take part; 4: something was refused.
+    Applying twice changes nothing. Exit status 1: something failed; 3: only some of it, or replicas on hosts that do
+    not answer were left alone; 4: something was refused.
     """
     settings = current_settings()
     spec = read_stack(file, name=stack, variables=os.environ)
@@ -102,6 +103,8 @@ async def _change(
 ) -> int:
     from orch.master.runtime import engine
 
+    if settings.output not in {"table", "json"}:
+        raise UsageError("plans and changes print as text or -o json")
     fleet = load_fleet(settings)
     async with engine(fleet, settings.state, timeout=settings.timeout, changing=not dry_run) as running:
         changes = decide(running)

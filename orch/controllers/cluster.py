@@ -63,7 +63,8 @@ class _Survey:
             for number in range(1, spec.replicas + 1)
         }
         seen = list(_containers(observed))
-        self.adopted = self._adoptable(seen, {r.slot for r in desired.replicas})
+        there = {(node, c.replica) for node, c in seen}
+        self.adopted = self._adoptable(seen, {r.slot for r in desired.replicas if _may_hold(r, there, observed)})
         records = sorted((*desired.replicas, *self.adopted), key=lambda r: (r.slot, r.attempt))
         claimed = {(r.node, r.id) for r in records}
         stacks = {s.name for s in desired.stacks}
@@ -73,12 +74,12 @@ class _Survey:
             self.last_attempt[slot] = max(attempt, self.last_attempt.get(slot, 0))
         self._judge(records, {(node, c.replica): c for node, c in seen}, observed)
 
-    def _adoptable(self, seen: list[tuple[str, Container]], recorded: set[Slot]) -> list[Replica]:
-        """Containers that fill an unrecorded slot with just what is wanted; the newest of several."""
+    def _adoptable(self, seen: list[tuple[str, Container]], held: set[Slot]) -> list[Replica]:
+        """Containers that fill a slot with just what is wanted, where no record does; the newest of several."""
         found: dict[Slot, Replica] = {}
         for node, c in sorted(seen, key=lambda item: (item[1].attempt, item[0])):
             spec = self.wanted.get(c.slot)
-            if spec is not None and c.slot not in recorded and c.state == "running" and c.spec_hash == spec.hash:
+            if spec is not None and c.slot not in held and c.state == "running" and c.spec_hash == spec.hash:
                 found[c.slot] = _record(c.replica, c.slot, c.attempt, node, spec)
         return [found[slot] for slot in sorted(found)]
 
@@ -120,6 +121,14 @@ def _one_only(case: _Case, newest_kept: _Case | None) -> _Case:
     if isinstance(case.verdict, Keep) and case is not newest_kept:
         return msgspec.structs.replace(case, verdict=Retire("a newer replica fills its slot"))
     return case
+
+
+def _may_hold(replica: Replica, there: set[tuple[str, str]], observed: Mapping[str, NodeObservation]) -> bool:
+    """Not so when its node was read and has no container of it: then the record is out of date."""
+    node = observed.get(replica.node)
+    if not isinstance(node, Reachable) or node.problem:
+        return node is not None
+    return (replica.node, replica.id) in there
 
 
 def _record(ident: str, slot: Slot, attempt: int, node: str, spec: ServiceSpec) -> Replica:

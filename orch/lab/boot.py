@@ -40,6 +40,6 @@ def boot(machine: Machine, paths: LabPaths, host: LabHost) -> None:
 
 def _mount_word(hierarchy: Hierarchy) -> str:
     """`cpu,cpuacct=cpu,cpuacct`, `systemd=none,name=systemd`; empty for version 2."""
-    if not hierarchy.options:
+    if hierarchy.is_version_2:
         return ""
     return f"{hierarchy.options.removeprefix('none,name=')}={hierarchy.options}"

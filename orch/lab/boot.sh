@@ -23,7 +23,13 @@ inner() {
 inside() {
     mount -t overlay overlay -o "lowerdir=/,upperdir=$UPPER,workdir=$WORK" "$ROOT"
     mount -t proc -o nosuid,nodev,noexec proc "$ROOT/proc"
-    mount -t sysfs -o nosuid,nodev,noexec sysfs "$ROOT/sys"
+    # The kernel is the machine's own: of its knobs, a host may turn those of its network namespace alone.
+    mount --bind "$ROOT/proc/sys" "$ROOT/proc/sys"
+    mount -o remount,bind,ro "$ROOT/proc/sys"
+    mount --bind "$ROOT/proc/sys/net" "$ROOT/proc/sys/net"
+    mount -o remount,bind,rw "$ROOT/proc/sys/net"
+    mount --bind /dev/null "$ROOT/proc/sysrq-trigger"
+    mount -t sysfs -o nosuid,nodev,noexec,ro sysfs "$ROOT/sys"
     mount -t tmpfs -o nosuid,nodev,mode=755 tmpfs "$ROOT/run"
     mount -t tmpfs -o nosuid,nodev,mode=1777 tmpfs "$ROOT/tmp"
     devices

@@ -18,6 +18,7 @@ from orch.errors import LabError
 
 KILL_SECONDS = 10.0
 JOIN_SECONDS = 2.0
+_TRIES = 20
 _PERIOD = 100_000  # microseconds; the kernel's default
 _PLAIN_OPTIONS = frozenset(
     {"clone_children", "favordynmods", "noprefix", "release_agent", "ro", "rw", "seclabel", "xattr"}
@@ -27,11 +28,22 @@ _PLAIN_OPTIONS = frozenset(
 _V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
 
 
+BESIDE = "unified"
+
+
 class Hierarchy(msgspec.Struct, frozen=True):
-    """`options` are mount(8)'s for mounting it afresh; empty for version 2."""
+    """`options` are mount(8)'s for mounting it afresh; empty for version 2, BESIDE for version 2 beside version 1.
+
+    That one has no controllers, and a host's systemd mounts it by itself; but for a group of their own, all hosts
+    would keep their units in the machine's root.
+    """
 
     mount: Path
     options: str
+
+    @property
+    def is_version_2(self) -> bool:
+        return self.options in {"", BESIDE}
 
     @property
     def controllers(self) -> list[str]:
@@ -39,7 +51,7 @@ class Hierarchy(msgspec.Struct, frozen=True):
 
 
 def parse_hierarchies(mountinfo: str) -> list[Hierarchy]:
-    """The cgroup mounts in /proc/self/mountinfo; version 1 counts where both are mounted (hybrid).
+    """The cgroup mounts in /proc/self/mountinfo: all of version 1 and version 2 beside them, or version 2 alone.
 
     `name=systemd` comes first: systemd itself must be born inside.
     """
@@ -54,7 +66,10 @@ def parse_hierarchies(mountinfo: str) -> list[Hierarchy]:
         elif kind == "cgroup":
             own = ",".join(o for o in options.split(",") if o.split("=")[0] not in _PLAIN_OPTIONS)
             first.setdefault(own, Hierarchy(mount, f"none,{own}" if own.startswith("name=") else own))
-    return sorted(first.values(), key=lambda h: ("name=" not in h.options, h.options)) or unified[:1]
+    if not first:
+        return unified[:1]
+    beside = [Hierarchy(h.mount, BESIDE) for h in unified[:1]]
+    return sorted(first.values(), key=lambda h: ("name=" not in h.options, h.options)) + beside
 
 
 def hierarchies() -> list[Hierarchy]:
@@ -69,20 +84,33 @@ def create(group: str, millicpus: int = 0, memory: int = 0) -> list[Path]:
     """Make the group in every hierarchy, limited; the directories that a member must join."""
     joined = []
     for hierarchy in hierarchies():
-        directory = hierarchy.mount
-        for part in Path(group).parts:
-            _pass_on_controllers(hierarchy, directory)
-            directory /= part
-            directory.mkdir(exist_ok=True)
-            _fill_cpuset(hierarchy, directory)
+        # Another lab's `down` may remove the group above all labs between the steps.
+        for _ in range(_TRIES):
+            try:
+                directory = _make(hierarchy, group)
+                break
+            except FileNotFoundError:
+                continue
+        else:
+            raise LabError(f"the cgroup {group} cannot be made in {hierarchy.mount}")
         _limit(hierarchy, directory, millicpus, memory)
         joined.append(directory)
     return joined
 
 
+def _make(hierarchy: Hierarchy, group: str) -> Path:
+    directory = hierarchy.mount
+    for part in Path(group).parts:
+        _pass_on_controllers(hierarchy, directory)
+        directory /= part
+        directory.mkdir(exist_ok=True)
+        _fill_cpuset(hierarchy, directory)
+    return directory
+
+
 def _pass_on_controllers(hierarchy: Hierarchy, directory: Path) -> None:
     """Version 2: children have a controller only when their parent passes it on."""
-    if hierarchy.options:
+    if not hierarchy.is_version_2:
         return
     passed = directory / "cgroup.subtree_control"
     available = (directory / "cgroup.controllers").read_text().split()
@@ -114,20 +142,25 @@ def _limit(hierarchy: Hierarchy, directory: Path, millicpus: int, memory: int) -
         (directory / "memory.limit_in_bytes").write_text(str(memory))
 
 
-def join(group: str) -> None:
-    """Make the group if need be and move this process into it. Raises LabError when that does not succeed.
+def join(parent: str, name: str) -> None:
+    """Make a group in one that exists, if need be, and move this process into it.
 
-    A systemd that looks after the group above removes empty ones, at any time between the two.
+    Raises LabError when that does not succeed. A systemd that looks after `parent` removes empty groups in it, at
+    any time between the two steps.
     """
     deadline = time.monotonic() + JOIN_SECONDS
     while True:
         try:
-            for directory in create(group):
+            for hierarchy in hierarchies():
+                directory = hierarchy.mount / parent / name
+                directory.mkdir(exist_ok=True)
+                _fill_cpuset(hierarchy, directory)
                 (directory / "cgroup.procs").write_text("0")
             return
         except OSError as error:
             if time.monotonic() > deadline:
-                raise LabError(f"cannot enter the cgroup {group}: {error.strerror}; is the host up?") from error
+                raise LabError(f"cannot enter the cgroup {parent}: {error.strerror}; is the host up?") from error
+        time.sleep(0.01)
 
 
 def directories(group: str) -> list[Path]:
@@ -144,7 +177,8 @@ def members(group: str) -> set[int]:
                 found.update(map(int, (Path(directory) / "cgroup.procs").read_text().split()))
             except OSError:
                 continue  # Removed by its own host between the two looks.
-    return found
+    # Version 1 shows a process of another process namespace as 0, which to kill(2) means ourselves.
+    return found - {0}
 
 
 def kill(group: str) -> None:

@@ -16,8 +16,8 @@ from orch.lab import cgroups, network
 from orch.lab.boot import boot
 from orch.lab.images import prepare_store
 from orch.lab.inventory import write_inventory
-from orch.lab.layout import HOME, Lab, LabHost, LabPaths
-from orch.lab.machine import locked
+from orch.lab.layout import HOME, IMAGES, Lab, LabHost, LabPaths
+from orch.lab.machine import locked, locked_images
 from orch.lab.seed import Keys, seed_files, write_seed
 
 HostState = Literal["up", "cut", "off"]
@@ -62,7 +62,8 @@ def up(lab: Lab) -> None:
         paths.home.mkdir()
         paths.home.chmod(0o700)
         paths.manifest.write_bytes(msgspec.json.encode(lab))
-        prepare_store(machine)
+        with locked_images() as images:
+            prepare_store(images)
         keys = _make_keys(lab, paths)
         write_inventory(lab, paths)
         paths.disk.mkdir()
@@ -82,7 +83,6 @@ def down(name: str) -> bool:
     paths = LabPaths(name)
     with locked(paths) as machine:
         if not traces(paths):
-            paths.lock.unlink()
             return False
         cgroups.remove(paths.cgroup)
         for namespace in network.namespaces(paths):
@@ -92,7 +92,6 @@ def down(name: str) -> bool:
         if paths.home.exists():
             shutil.rmtree(paths.home)
         _remove_parent_group()
-        paths.lock.unlink()
         return True
 
 
@@ -123,16 +122,18 @@ def load(name: str) -> Lab:
 
 
 def status(name: str) -> list[HostStatus]:
-    lab, paths = load(name), LabPaths(name)
+    paths = LabPaths(name)
     with locked(paths) as machine:
+        lab = load(name)
         ports = network.ports(machine, paths)
         return [_host_status(paths, host, ports.get(host.name)) for host in lab.hosts]
 
 
 def kill(name: str, hosts: Sequence[str]) -> None:
     """A power cut: every process of the hosts dies at once, their disks stay."""
-    lab, paths = load(name), LabPaths(name)
+    paths = LabPaths(name)
     with locked(paths) as machine:
+        lab = load(name)
         for host in [lab.host(h) for h in hosts]:
             # First, so that no dying process and no kernel says goodbye to anyone.
             network.silence(machine, paths, host)
@@ -144,8 +145,9 @@ def start(name: str, hosts: Sequence[str]) -> None:
 
     A cut cable stays cut.
     """
-    lab, paths = load(name), LabPaths(name)
+    paths = LabPaths(name)
     with locked(paths) as machine:
+        lab = load(name)
         ports = network.ports(machine, paths)
         for host in [lab.host(h) for h in hosts]:
             if cgroups.members(paths.host_cgroup(host.name)):
@@ -159,8 +161,9 @@ def start(name: str, hosts: Sequence[str]) -> None:
 
 def connect_cable(name: str, hosts: Sequence[str], port: network.Port) -> None:
     """`down` is a partition: the host runs on, and nothing passes in either direction. `up` heals it."""
-    lab, paths = load(name), LabPaths(name)
+    paths = LabPaths(name)
     with locked(paths) as machine:
+        lab = load(name)
         for host in [lab.host(h) for h in hosts]:
             network.set_port(machine, paths, host, port)
 
@@ -174,16 +177,27 @@ def inside(name: str, host: str, command: Sequence[str]) -> list[str]:
     pid = _running(paths, load(name).host(host))
     if pid is None:
         raise LabError(f"{host} is off; `orch lab start {host} --lab {name}` starts it")
-    child = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    if not child:
+    child = _booted(pid)
+    if child is None:
         raise LabError(f"{host} is just starting; try again")
-    target = ("--target", child[0], "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
+    target = ("--target", str(child), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
     return ["nsenter", *target, "--root", "--wd", "--", *command]
+
+
+def _booted(pid: int) -> int | None:
+    """The host's process 1, once it has left this machine's root file system for its own."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        if not children or os.path.samefile(f"/proc/{children[0]}/root", "/"):
+            return None
+    except FileNotFoundError:
+        return None
+    return int(children[0])
 
 
 def join_host(name: str, host: str) -> None:
     """Put this process into the host's cgroups, so that what it starts there is the host's, and ends with it."""
-    cgroups.join(f"{LabPaths(name).box_cgroup(host)}/exec")
+    cgroups.join(LabPaths(name).box_cgroup(host), "exec")
 
 
 def _make_keys(lab: Lab, paths: LabPaths) -> dict[str, Keys]:
@@ -233,7 +247,7 @@ def _host_status(paths: LabPaths, host: LabHost, port: network.Port | None) -> H
 
 
 def labs() -> list[str]:
-    """The names of all labs on this machine."""
+    """The names of all labs on this machine, half-made ones too."""
     if not HOME.is_dir():
         return []
-    return sorted(p.name for p in HOME.iterdir() if (p / "lab.json").exists())
+    return sorted(p.name for p in HOME.iterdir() if p.is_dir() and p != IMAGES)

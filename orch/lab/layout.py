@@ -15,6 +15,9 @@ HOME = Path("/var/lib/orch-lab")
 IMAGES = HOME / "images"
 """One image store for the hosts of all labs, which they mount read-only."""
 
+IMAGE_STORE = "image-store"
+"""Under this name, which no lab can have, lies the lock of the image store."""
+
 NETWORK = "198.18.0."
 """The start of every address in a lab: 198.18.0.0/24, set apart by RFC 2544 for tests of networks."""
 
@@ -59,7 +62,7 @@ class LabPaths:
     """Every path and name of one lab, from its name alone. Raises LabError for a name that cannot be used."""
 
     def __init__(self, lab: str) -> None:
-        if _NAME.fullmatch(lab) is None or lab == IMAGES.name:
+        if _NAME.fullmatch(lab) is None or lab in {IMAGES.name, IMAGE_STORE}:
             raise LabError(f"{lab!r} cannot name a lab: use up to 16 of a-z, 0-9 and -, a letter first")
         self.lab = lab
         self.home = HOME / lab

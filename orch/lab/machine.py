@@ -6,11 +6,11 @@ import fcntl
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from orch.errors import LabError
-from orch.lab.layout import HOME, LabPaths
+from orch.lab.layout import HOME, IMAGE_STORE, LabPaths
 
 
 class Machine:
@@ -48,15 +48,47 @@ class Machine:
 
 @contextmanager
 def locked(paths: LabPaths) -> Iterator[Machine]:
-    """The lab's lock, waited for. Raises LabError where labs cannot be made."""
+    """The lab's lock, waited for; gone again where there is no lab. Raises LabError where labs cannot be made."""
+    with _held(paths.lock) as machine:
+        try:
+            yield machine
+        finally:
+            if not paths.home.exists():
+                paths.lock.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked_images() -> Iterator[Machine]:
+    """The lock of the image store. Whoever holds a lab's may take it too, and not the other way round."""
+    with _held(HOME / f"{IMAGE_STORE}.lock") as machine:
+        yield machine
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[Machine]:
     if os.uname().sysname != "Linux":
         raise LabError("orch lab makes Linux namespaces, so it needs Linux")
     if os.geteuid() != 0:
         raise LabError("orch lab makes namespaces, mounts and cgroups, so it needs root: try sudo")
     HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
-    lock = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = _take(path)
+    # What a host must be able to read is made readable; what must stay private has a mode of its own.
+    umask = os.umask(0o022)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         yield Machine(lock)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise LabError(str(error)) from error
     finally:
+        os.umask(umask)
+        os.close(lock)
+
+
+def _take(path: Path) -> int:
+    """The lock's descriptor. Whoever waited for a file that was removed meanwhile waits for the next one."""
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), path.stat()):
+                return lock
         os.close(lock)

@@ -35,7 +35,7 @@ async def _wait(paths: LabPaths, host: Host, keys: KeyRing, deadline: float) -> 
         left = deadline - time.monotonic()
         try:
             async with await connect(host, keys, min(max(1.0, left), _CONNECT_SECONDS)) as connection:
-                shell = await Shell.open(host.name, connection, host.login.become_user)
+                shell = await Shell.open(host.name, connection, host.login.become_user, timeout=_CONNECT_SECONDS)
                 await shell.run("systemctl is-system-running --wait", timeout=max(1.0, left))
                 return
         except (AuthError, HostKeyError):

@@ -1,7 +1,8 @@
 """What is on a host's disk beyond the machine's own files: the upper layer of its overlay.
 
 The texts are pure; `write_seed` puts them down. A host shares the machine's programs and nothing else: the
-machine's accounts, units, keys, containers and home folders are hidden behind empty folders.
+machine's accounts, units, keys, containers, logs and home folders are hidden behind empty folders. It is no security
+boundary: whoever is root in a host can be root on the machine.
 """
 
 from __future__ import annotations
@@ -19,18 +20,22 @@ _HIDDEN = (
     "etc/containers",
     "etc/cron.d",
     "etc/profile.d",
+    "etc/ssl/private",
     "etc/ssh",
     "etc/sudoers.d",
     "etc/sysctl.d",
     "etc/systemd/system",
     "home",
     "root",
+    "opt",
     "srv",
+    "var/backups",
     "var/lib/containers",
     "var/lib/orch",
     "var/lib/orch-lab",
     "var/log",
     "var/spool/cron",
+    "var/tmp",
 )
 """Folders of the machine that a host must not see; opaque in the overlay."""
 

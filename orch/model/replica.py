@@ -38,8 +38,8 @@ class Replica(msgspec.Struct, frozen=True):
 
     @property
     def container(self) -> str:
-        """The container's name on its node."""
-        return f"{self.slot.stack}.{self.slot.service}.{self.slot.number}.{self.id[:6]}"
+        """The container's name on its node: the slot's, so that podman itself refuses a second one there."""
+        return f"{self.slot.stack}.{self.slot.service}.{self.slot.number}"
 
 
 def replica_id(cluster: str, slot: Slot, attempt: int) -> str:

@@ -23,7 +23,7 @@ class RestartPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
 class ServiceSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """One service. `command` None leaves the image's own; `limit` of 0 means none.
 
-    Defaults are left out when encoded, so a field that a later version adds changes no hash.
+    Defaults are left out of the hash, so a field that a later version adds changes none.
     """
 
     name: str
@@ -43,8 +43,19 @@ class ServiceSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
         The number of replicas is not part of it; 16 hex digits of a SHA-256.
         """
-        made_from = msgspec.structs.replace(self, replicas=1, environment=dict(sorted(self.environment.items())))
-        return hashlib.sha256(msgspec.json.encode(made_from)).hexdigest()[:16]
+        told = _told(msgspec.structs.replace(self, replicas=1))
+        return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()[:16]
+
+
+def _told(value: msgspec.Struct) -> dict[str, object]:
+    """The fields that differ from their defaults. Equality counts and not identity, as msgspec's own way has it."""
+    told: dict[str, object] = {}
+    for field in msgspec.structs.fields(value):
+        own = getattr(value, field.name)
+        made = field.default_factory is not msgspec.NODEFAULT
+        if own != (field.default_factory() if made else field.default):
+            told[field.name] = _told(own) if isinstance(own, msgspec.Struct) else own
+    return told
 
 
 class StackSpec(msgspec.Struct, frozen=True):

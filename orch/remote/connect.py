@@ -34,6 +34,8 @@ async def connect(host: Host, keys: KeyRing, timeout: float) -> asyncssh.SSHClie
                 login.address,
                 login.port,
                 sock=made,
+                # The inventory alone says how a host is reached; half of what ssh's own file says would mislead.
+                config=None,
                 username=login.user or (),
                 client_keys=client_keys,
                 known_hosts=known_hosts,

@@ -25,7 +25,7 @@ class KeyRing:
                 raise AuthError(host, f"the key file {path} cannot be read: {error.strerror}") from error
             except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError) as error:
                 if "passphrase" in str(error).lower():
-                    why = f"the key {path} has a passphrase; add it to an ssh-agent instead"
+                    why = f"{path} has a passphrase; add it to an ssh-agent and leave ansible_ssh_private_key_file out"
                     raise AuthError(host, why) from error
                 raise AuthError(host, f"{path} is not a private key that can be read: {error}") from error
         return self._private[path]

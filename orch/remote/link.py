@@ -54,9 +54,12 @@ class Link:
     async def _shell(self) -> AsyncIterator[Shell]:
         async with self._slots:
             connection = await self._connected()
-            shell = self._idle.pop() if self._idle else None
-            if shell is None:
-                shell = await Shell.open(self.host.name, connection, self.host.login.become_user)
+            self._idle = [shell for shell in self._idle if shell.alive]
+            if self._idle:
+                shell = self._idle.pop()
+            else:
+                become_user = self.host.login.become_user
+                shell = await Shell.open(self.host.name, connection, become_user, timeout=self._connect_timeout)
             try:
                 yield shell
             finally:

@@ -26,6 +26,10 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._closed_by: Exception | None = None
         self._last_words = bytearray()
 
+    @property
+    def closed(self) -> bool:
+        return self._closed_by is not None
+
     def begin(self, collector: Collector) -> asyncio.Future[None]:
         self._collector = collector
         self._ended = asyncio.get_running_loop().create_future()
@@ -71,16 +75,31 @@ class Shell:
         self.usable = True
 
     @classmethod
-    async def open(cls, host: str, connection: asyncssh.SSHClientConnection, become_user: str) -> Shell:
-        """A plain POSIX shell, as `become_user` through sudo without a password, or as the login user."""
+    async def open(
+        cls, host: str, connection: asyncssh.SSHClientConnection, become_user: str, *, timeout: float
+    ) -> Shell:
+        """A plain POSIX shell, as `become_user` through sudo without a password, or as the login user.
+
+        Raises ConnectError when the host is lost or its login hangs, CommandError when it gives no shell.
+        """
         command = "exec /bin/sh"
         if become_user:
             command = f"exec sudo -n -u {shlex.quote(become_user)} -- /bin/sh"
         try:
-            channel, session = await connection.create_session(Session, command, encoding=None)
-        except (asyncssh.Error, OSError) as error:
+            async with asyncio.timeout(timeout):
+                channel, session = await connection.create_session(Session, command, encoding=None)
+        except TimeoutError:
+            raise ConnectError(host, f"gives no shell within {timeout:g} s; is its disk stuck?") from None
+        except (asyncssh.DisconnectError, OSError) as error:
+            raise ConnectError(host, f"the connection was lost: {error}") from error
+        except asyncssh.Error as error:
             raise CommandError(host, f"no shell could be opened: {error}") from error
         return cls(host, channel, cast(Session, session))
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take a command: none broke it, and it did not end by itself."""
+        return self.usable and not self._session.closed
 
     async def run(self, script: str, *, stdin: str = "", timeout: float) -> Result:
         """Run shell text to its end. Raises CommandError when it outlasts `timeout` seconds, says too much or

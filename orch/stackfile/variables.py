@@ -23,7 +23,7 @@ def interpolate(text: str, variables: Mapping[str, str]) -> str:
         if match["escaped"]:
             return "$"
         if match["wrong"] is not None:
-            raise ValueError(f"{match.string!r} has a $ that begins no variable; write $$ for a dollar sign")
+            raise ValueError("has a $ that begins no variable; write $$ for a dollar sign")
         name, operator = match["plain"] or match["name"], match["operator"] or ""
         found = variables.get(name)
         # With a colon, an empty value counts as unset.

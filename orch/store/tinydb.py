@@ -51,7 +51,7 @@ class TinyStore:
         self._stacks = _KeyedTable(self._db.storage, "stacks")
         self._replicas = _KeyedTable(self._db.storage, "replicas")
         self._meta = _KeyedTable(self._db.storage, "meta")
-        if not self._path.exists():
+        if self._db.storage.read() is None:
             self._meta.insert(Document(msgspec.to_builtins(_Meta(self._cluster, _FORMAT)), "store"))  # type: ignore[arg-type]
         self._check()
 

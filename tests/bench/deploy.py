@@ -71,7 +71,7 @@ def peer_command(lab: str) -> str:
     spec = build_stack(document, name=None, fallback="bench", variables={}).services[0]
     words = run(f"lab-{lab}", Replica("N" * 12, Slot("bench", "web", 0), 1, "w1", spec.hash), spec).argv
     bare = words[words.index("podman") :]
-    numbered = {"bench.web.0.NNNNNN": "bench.web.N", "web-0": "web-N", "orch.slot=0": "orch.slot=N"}
+    numbered = {"bench.web.0": "bench.web.N", "web-0": "web-N", "orch.slot=0": "orch.slot=N"}
     told = [numbered.get(word, word.replace("N" * 12, "aaaaaaaaaaaa")) for word in bare]
     return f"seq {REPLICAS} | xargs -P 4 -I N {shlex.join(told)}"
 

@@ -134,5 +134,5 @@ def down_abandoned() -> None:
     """Take away labs of test runs that were killed."""
     for name in fleet.labs():
         kind, _, pid = name.rpartition("-")
-        if kind in {"test-t", "test-o"} and not psutil.pid_exists(int(pid)):
+        if kind in {"test-t", "test-o", "test-o2"} and not psutil.pid_exists(int(pid)):
             orch("lab", "down", "--lab", name)

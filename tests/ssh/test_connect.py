@@ -105,7 +105,7 @@ async def test_a_bad_key_file_is_named(sshd: Sshd, tmp_path: Path, content: str 
 async def test_a_key_with_a_passphrase_belongs_into_an_agent(sshd: Sshd, tmp_path: Path) -> None:
     words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(tmp_path / "key")]
     subprocess.run(words, check=True, capture_output=True)  # noqa: ASYNC221
-    with pytest.raises(AuthError, match=r"has a passphrase; add it to an ssh-agent"):
+    with pytest.raises(AuthError, match=r"has a passphrase; add it to an ssh-agent and leave"):
         await attempt(sshd.host(key_file=str(tmp_path / "key")))
 
 

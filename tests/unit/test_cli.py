@@ -36,7 +36,7 @@ def test_every_command_listed_is_there_and_says_the_same_of_itself(
     own = capsys.readouterr().out
     assert own.startswith(f"Usage: orch {name}")
     first_words = next(line for line in listed.splitlines() if line.startswith(f"  {name} ")).split()[1:5]
-    assert " ".join(first_words) in " ".join(own.split())
+    assert " ".join(first_words).rstrip(".:") in " ".join(own.split())
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_dry_run_without_hosts_writes_nothing(at_home: Path, capsys: pytest.Ca
 def test_starting_imports_nothing_heavy(words: list[str]) -> None:
     program = (
         "import sys; from orch.cli.main import run_cli; run_cli(sys.argv[1:]);"
-        "sys.exit(' '.join(m for m in ('textual', 'asyncssh', 'aiohttp', 'tinydb') if m in sys.modules))"
+        "sys.exit(' '.join(m for m in ('textual', 'asyncssh', 'aiohttp', 'tinydb') if m in sys.modules) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.strip()) == (0, "")

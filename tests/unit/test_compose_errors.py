@@ -112,7 +112,7 @@ def test_an_image_with_a_part_missing_is_refused(written: str) -> None:
         ),
         ("environment: {A: $NO}", "environment.A: the variable NO is not set; ${NO:-} would allow that"),
         ("environment: ['A=${NO:?give it}']", "environment[0]: the variable NO must be set: give it"),
-        ("environment: {A: 5$}", "environment.A: '5$' has a $ that begins no variable; write $$ for a dollar sign"),
+        ("environment: {A: 5$}", "environment.A: has a $ that begins no variable; write $$ for a dollar sign"),
         ("scale: -1", "scale: expected a whole number from 0, not -1"),
         ("scale: 1.5", "scale: expected a whole number from 0, not 1.5"),
         ("scale: $SET", "scale: expected a whole number from 0, not 'x'"),
@@ -158,7 +158,7 @@ def test_an_image_with_a_part_missing_is_refused(written: str) -> None:
         ("stop_grace_period: -1s", "stop_grace_period: expected a duration like 10s or 1m30s, not '-1s'"),
         ("stop_grace_period: 1d", "stop_grace_period: expected a duration like 10s or 1m30s, not '1d'"),
         ("stop_grace_period: ''", "stop_grace_period: expected a duration like 10s or 1m30s, not ''"),
-        ("x-ours: 5$", "x-ours: '5$' has a $ that begins no variable; write $$ for a dollar sign"),
+        ("x-ours: 5$", "x-ours: has a $ that begins no variable; write $$ for a dollar sign"),
     ],
 )
 def test_a_wrong_entry_is_refused_with_its_place(entry: str, message: str) -> None:

@@ -40,12 +40,12 @@ def test_playbooks_are_lists_of_plays() -> None:
 
 
 def _block(text: str, first: str) -> str:
-    """The indented block that begins with the line `first`."""
+    """The block that begins with the line `first` and ends with an empty one, without its indent."""
     indent = first[: len(first) - len(first.lstrip())]
     lines = text[text.index(first) :].splitlines(keepends=True)
     kept = []
     for line in lines:
-        if line.strip() and not line.startswith(indent):
+        if not line.strip():
             break
         kept.append(line.removeprefix(indent))
     return "".join(kept)

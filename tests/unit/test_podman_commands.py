@@ -39,7 +39,7 @@ def between(argv: tuple[str, ...], first: str, last: str) -> tuple[str, ...]:
 def test_a_plain_service_is_run_with_these_words() -> None:
     assert words(ServiceSpec("web", "docker.io/library/redis:7")) == (
         "timeout", "-k", "5", "300", "podman", "run", "--detach",
-        "--name", "shop.web.2.abcdef",
+        "--name", "shop.web.2",
         "--hostname", "web-2",
         "--label", "orch.cluster=prod",
         "--label", "orch.stack=shop",
@@ -159,11 +159,11 @@ def test_what_follows_the_image_is_the_command_alone(command: tuple[str, ...] | 
 
 
 def test_a_container_is_removed_within_its_grace_and_thirty_seconds() -> None:
-    command = remove("shop.web.2.abcdef", 20)
+    command = remove("shop.web.2", 20)
 
     assert command.argv == (
         "timeout", "-k", "5", "50",
-        "podman", "rm", "--force", "--ignore", "--volumes", "--time", "20", "--", "shop.web.2.abcdef",
+        "podman", "rm", "--force", "--ignore", "--volumes", "--time", "20", "--", "shop.web.2",
     )  # fmt: skip
     assert (command.stdin, command.environment) == ("", {})
 
