@@ -28,7 +28,7 @@ inside() {
     mount -o remount,bind,ro "$ROOT/proc/sys"
     mount --bind "$ROOT/proc/sys/net" "$ROOT/proc/sys/net"
     mount -o remount,bind,rw "$ROOT/proc/sys/net"
-    mount --bind /dev/null "$ROOT/proc/sysrq-trigger"
+    [ ! -e "$ROOT/proc/sysrq-trigger" ] || mount --bind /dev/null "$ROOT/proc/sysrq-trigger"
     mount -t sysfs -o nosuid,nodev,noexec,ro sysfs "$ROOT/sys"
     mount -t tmpfs -o nosuid,nodev,mode=755 tmpfs "$ROOT/run"
     mount -t tmpfs -o nosuid,nodev,mode=1777 tmpfs "$ROOT/tmp"

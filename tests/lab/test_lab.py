@@ -70,14 +70,22 @@ def test_hosts_are_hosts_of_their_own(own_lab: TestLab) -> None:
         assert os.readlink(f"/proc/{child.pid}/ns/{namespace}") != os.readlink(f"/proc/self/ns/{namespace}")
     assert child.name() == "systemd"
     assert processes(own_lab, "w1")
-    assert over_ssh(own_lab, "w1", "hostname; cat /proc/1/comm; systemctl is-system-running; id -un").split() == [
-        "w1",
-        "systemd",
-        "running",
-        "root",
-    ]
+    assert over_ssh(own_lab, "w1", "hostname; cat /proc/1/comm; id -un").split() == ["w1", "systemd", "root"]
+    assert over_ssh(own_lab, "w1", "systemctl --failed --plain --no-legend; systemctl is-system-running") == "running"
     assert over_ssh(own_lab, "w1", "podman info --format '{{.Host.NetworkBackend}}'") == "netavark"
     assert "ACCEPT" in over_ssh(own_lab, "w1", "iptables -S")
+
+
+def test_a_host_cannot_turn_the_machines_knobs_nor_see_its_units(own_lab: TestLab) -> None:
+    # Version 2 of cgroups beside version 1 is a hierarchy that systemd uses whether or not a lab gave it a part.
+    unified = Path("/sys/fs/cgroup/unified")
+    groups = {p.name for p in unified.glob("*/")} | {"orch-lab"}
+    own_lab.lab("up", "-n", "2")
+    assert {p.name for p in unified.glob("*/")} <= groups
+    before = Path("/proc/sys/kernel/threads-max").read_text()
+    assert "Read-only file system" in over_ssh(own_lab, "w1", "echo 999 2>&1 >/proc/sys/kernel/threads-max; true")
+    assert Path("/proc/sys/kernel/threads-max").read_text() == before
+    over_ssh(own_lab, "w1", "echo 1 >/proc/sys/net/ipv4/ip_forward")
 
 
 def test_nothing_can_leave_a_lab(own_lab: TestLab) -> None:
