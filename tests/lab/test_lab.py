@@ -21,18 +21,25 @@ REACH_W2 = "timeout 2 bash -c ': </dev/tcp/198.18.0.2/22' || echo lost"
 
 
 def processes(lab: TestLab, host: str = "") -> set[int]:
-    """Every process of this machine that is in a cgroup of the lab, found without the lab's own code."""
+    """Every living process of this machine that is in a cgroup of the lab, found without the lab's own code."""
     group = f"orch-lab/{lab.name}/{host}"
     found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                lines = (entry / "cgroup").read_text().splitlines()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if any(f"{line.partition(':/')[2]}/".startswith(group) for line in lines):
-                found.add(int(entry.name))
+    for process in psutil.process_iter():
+        try:
+            lines = Path(f"/proc/{process.pid}/cgroup").read_text().splitlines()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if any(f"{line.partition(':/')[2]}/".startswith(group) for line in lines) and alive(process.pid):
+            found.add(process.pid)
     return found
+
+
+def alive(pid: int) -> bool:
+    """Not so once it is dead, whether or not this machine's process 1 has reaped it yet."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def leftovers(lab: TestLab) -> list[str]:
@@ -43,11 +50,6 @@ def leftovers(lab: TestLab) -> list[str]:
     found += [str(p) for p in Path("/sys/fs/cgroup").glob(f"**/orch-lab/{lab.name}")]
     found += [str(p) for p in Path("/var/lib/orch-lab").glob(f"{lab.name}*")]
     return found
-
-
-def alive(pid: int) -> bool:
-    """Not so once it is dead, whether or not this machine's process 1 has reaped it yet."""
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def over_ssh(lab: TestLab, host: str, script: str) -> str:
