@@ -215,7 +215,7 @@ def test_labs_stand_side_by_side_with_the_same_addresses(own_lab: TestLab, tmp_p
 
 def test_exec_passes_the_exit_status_on(own_lab: TestLab) -> None:
     own_lab.lab("up", "-n", "1")
-    own_lab.inside("w1", "sh", "-c", "exit 7", status=7)
+    assert own_lab.lab("exec", "w1", "--", "sh", "-c", "exit 7", status=None).returncode == 7
 
 
 def test_errors_say_what_to_do(own_lab: TestLab) -> None:
