@@ -83,7 +83,7 @@ def status(name: str) -> None:
     emit(current_settings(), rows, [row | {"pid": row["pid"] or ""} for row in rows], _COLUMNS)
 
 
-@lab_command.command("kill")
+@lab_command.command("kill", short_help="A power cut.")
 @_lab_option
 @_hosts_argument
 @settings_options
@@ -94,7 +94,7 @@ def kill(name: str, hosts: tuple[str, ...]) -> None:
     fleet.kill(name, hosts)
 
 
-@lab_command.command("start")
+@lab_command.command("start", short_help="Switch killed hosts on again.")
 @_lab_option
 @_hosts_argument
 @settings_options
@@ -109,7 +109,7 @@ def start(name: str, hosts: tuple[str, ...]) -> None:
     run_async(wait_until_ready(lab, reachable))
 
 
-@lab_command.command("cut")
+@lab_command.command("cut", short_help="Pull the network cables of hosts.")
 @_lab_option
 @_hosts_argument
 @settings_options
@@ -131,7 +131,7 @@ def heal(name: str, hosts: tuple[str, ...]) -> None:
     fleet.connect_cable(name, hosts, "up")
 
 
-@lab_command.command("exec")
+@lab_command.command("exec", short_help="Run COMMAND as root in a host, not over the network.")
 @_lab_option
 @click.argument("host")
 @click.argument("command", nargs=-1, required=True)
@@ -145,7 +145,7 @@ def exec_(name: str, host: str, command: tuple[str, ...]) -> None:
     os.execvp(argv[0], argv)
 
 
-@lab_command.command("image")
+@lab_command.command("image", short_help="Make a container image for the hosts of all labs.")
 @click.argument("image", metavar="NAME")
 @click.option("--tag", default="latest", show_default=True)
 @settings_options

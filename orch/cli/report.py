@@ -97,7 +97,10 @@ def report_applied(settings: Settings, applied: Applied, stacks: Iterable[str], 
         warn(f"{action.replica.slot}: not settled yet: {action.why}; apply again")
     done = sum(_was_done(o) for o in applied.outcomes)
     running = sum(row.state == "running" for row in rows)
-    changed = f"{done} change{'' if done == 1 else 's'}" if done else "nothing to change"
+    errors = sum(bool(o.error) for o in applied.outcomes)
+    changed = f"{done} change{'' if done == 1 else 's'}" if done or errors else "nothing to change"
+    if errors:
+        changed += f", {errors} failed"
     note(settings, f"{running} of {len(rows)} replicas running, {changed}")
     return _status(applied, failed=bool(failed))
 

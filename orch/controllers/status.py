@@ -128,7 +128,7 @@ def _state(replica: Replica, container: Container | None, node: NodeObservation 
         case Reachable(problem=problem) if problem:
             return "unknown", f"{replica.node}: {problem}"
     if container is None:
-        return "missing", "its container is gone; the next apply makes another"
+        return "missing", "it has no container; the next apply makes one"
     reason = exit_reason(container) if container.state == "exited" else ""
     return container.state, reason
 

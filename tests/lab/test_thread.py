@@ -173,6 +173,7 @@ def test_podmans_own_words_reach_the_user(op: Operator) -> None:
     text = "name: shop\nservices: {bad: {image: localhost/busybox, command: /no/such/program}}\n"
     done = op.apply(text, status=1)
     assert re.search(r"^orch: w1: shop/bad\.1: podman: .*no such file or directory", done.stderr, re.MULTILINE)
+    assert done.stderr.endswith("0 of 1 replicas running, 0 changes, 1 failed\n")
     assert op.ps()["shop/bad.1"]["state"] == "created"
     fixed = text.replace("/no/such/program", "sleep 1000")
     op.apply(fixed)

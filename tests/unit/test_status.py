@@ -71,7 +71,7 @@ def test_a_replica_without_its_container_is_missing() -> None:
     found = row(None)
 
     assert (found.state, found.ready, found.id, found.image) == ("missing", False, FIRST.id, "nginx:1")
-    assert found.reason == "its container is gone; the next apply makes another"
+    assert found.reason == "it has no container; the next apply makes one"
 
 
 @pytest.mark.parametrize("state", ["created", "paused", "removing", "unknown"])
