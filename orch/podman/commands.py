@@ -16,6 +16,10 @@ RUN_SECONDS = 300
 REMOVE_SECONDS = 30
 """Beyond the service's grace."""
 
+_FRUGAL = {"GOGC": "400"}
+"""Go collects garbage less often: podman and runc, which live a moment each, take 7 % less CPU for a start (seven
+rounds of 40 starts, four at once) and a few tens of megabytes more while they run. Containers do not see it."""
+
 _KILL_AFTER = 5
 _LONGEST_LINE = 64 << 10
 _CPU_SHARES = 1024  # Of one core, to the kernel; only the ratio between containers counts.
@@ -40,13 +44,13 @@ def run(cluster: str, replica: Replica, spec: ServiceSpec) -> Command:
         "--", spec.image, *(spec.command or ()),
     )  # fmt: skip
     file = "".join(f"{key}={value}\n" for key, value in lines.items())
-    return Command(within(RUN_SECONDS, argv), file, exported)
+    return Command(within(RUN_SECONDS, argv), file, _FRUGAL | exported)
 
 
 def remove(container: str, grace: int) -> Command:
     """Stop and remove a container and its anonymous volumes; one that is gone already counts as removed."""
     argv = ("podman", "rm", "--force", "--ignore", "--volumes", "--time", str(grace), "--", container)
-    return Command(within(grace + REMOVE_SECONDS, argv))
+    return Command(within(grace + REMOVE_SECONDS, argv), environment=_FRUGAL)
 
 
 def fits_env_file(key: str, value: str) -> bool:

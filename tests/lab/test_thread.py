@@ -224,6 +224,7 @@ services:
     environment = op.orch("run", "w1", "--", f"podman exec {container} env").stdout.replace("w1 | ", "")
     for line in ("EMPTY=", 'QUOTED=it\'s "so" $HOME', "LINES=one\ntwo"):
         assert f"{line}\n" in environment
+    assert "GOGC" not in environment  # That one is podman's own.
     labels = op.containers("w1")["shop.web.1"]["Labels"]
     assert {k: v for k, v in labels.items() if k.startswith("orch.")} == {
         "orch.cluster": f"lab-{op.lab.name}",

@@ -65,7 +65,7 @@ def test_single_lines_of_an_environment_go_in_by_a_file_and_longer_values_by_the
     command = run("prod", REPLICA, FULL)
 
     assert command.stdin == "B.C=x=y\nEMPTY=\nPLAIN=one line\n"
-    assert command.environment == {"KEY": "-----BEGIN\nsecond\n"}
+    assert command.environment == {"GOGC": "400", "KEY": "-----BEGIN\nsecond\n"}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_an_environment_is_in_the_words_by_name_at_most(
 def test_what_podman_would_cut_from_a_line_of_a_file_goes_in_by_the_environment(value: str) -> None:
     command = run("prod", REPLICA, ServiceSpec("web", "image", environment={"A": value}))
 
-    assert (command.stdin, command.environment) == ("", {"A": value})
+    assert (command.stdin, command.environment) == ("", {"GOGC": "400", "A": value})
 
 
 def test_no_value_of_an_environment_stands_in_the_words() -> None:
@@ -165,7 +165,7 @@ def test_a_container_is_removed_within_its_grace_and_thirty_seconds() -> None:
         "timeout", "-k", "5", "50",
         "podman", "rm", "--force", "--ignore", "--volumes", "--time", "20", "--", "shop.web.2",
     )  # fmt: skip
-    assert (command.stdin, command.environment) == ("", {})
+    assert (command.stdin, command.environment) == ("", {"GOGC": "400"})
 
 
 def test_a_command_is_ended_on_its_own_node() -> None:
