@@ -70,9 +70,9 @@ def _cluster(tree: Tree) -> str:
 def _refuse_twins(hosts: Sequence[Host], tree: Tree) -> None:
     seen: dict[tuple[str, int, str], Host] = {}
     for host in hosts:
-        key = (host.login.address, host.login.port, host.login.netns)
+        key = (host.login.address, host.login.port or 22, host.login.netns)
         if key in seen:
             tree.places[host.name].fail(
-                f"has the address {host.login.address}:{host.login.port} of {seen[key].name} ({seen[key].place})"
+                f"has the address {host.login.address}:{key[1]} of {seen[key].name} ({seen[key].place})"
             )
         seen[key] = host

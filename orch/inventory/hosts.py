@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from orch.inventory.login import Login
 from orch.located import Located, read_resources
 from orch.model.node import NodeSpec
 from orch.model.resources import Resources
@@ -20,22 +21,6 @@ _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?")
 _CLUSTER = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _NETNS = re.compile(r"[A-Za-z0-9_.-]+")
 _OPTION = re.compile(r"\s*([A-Za-z]+)\s*(?:=|\s)\s*(.+)")
-
-
-class Login(msgspec.Struct, frozen=True):
-    """How a host is reached. Empty strings mean ssh's own defaults; paths are absolute.
-
-    `become_user` is empty when commands run as the user who logs in. `netns` names the network namespace of
-    the master's machine in which its sockets are made, empty for its own.
-    """
-
-    address: str
-    port: int = 22
-    user: str = ""
-    key_file: str = ""
-    known_hosts: str = ""
-    become_user: str = ""
-    netns: str = ""
 
 
 class Host(msgspec.Struct, frozen=True):
@@ -124,7 +109,7 @@ class _Reader:
                 if port > 65535:
                     self._variables[name].expected("a port up to 65535")
                 return port
-        return 22
+        return 0
 
     def become_user(self) -> str:
         become = self._variables.get("ansible_become")

@@ -32,7 +32,7 @@ async def connect(host: Host, keys: KeyRing, timeout: float) -> asyncssh.SSHClie
             made = await _connected_socket(host) if login.netns else None
             return await asyncssh.connect(
                 login.address,
-                login.port,
+                login.port or 22,
                 sock=made,
                 # The inventory alone says how a host is reached; half of what ssh's own file says would mislead.
                 config=None,
@@ -54,7 +54,7 @@ async def connect(host: Host, keys: KeyRing, timeout: float) -> asyncssh.SSHClie
 async def _connected_socket(host: Host) -> socket.socket:
     loop = asyncio.get_running_loop()
     login = host.login
-    found = await loop.getaddrinfo(login.address, login.port, type=socket.SOCK_STREAM)
+    found = await loop.getaddrinfo(login.address, login.port or 22, type=socket.SOCK_STREAM)
     family, _, _, _, address = found[0]
     made = socket_in(login.netns, family)
     try:
@@ -69,7 +69,7 @@ async def _connected_socket(host: Host) -> socket.socket:
 def explain(host: Host, error: Exception, timeout: float) -> HostError:
     """The error in the words of this fleet: host, cause, remedy."""
     login, name = host.login, host.name
-    where = f"{login.address}:{login.port}"
+    where = f"{login.address}:{login.port or 22}"
     match error:
         case asyncssh.HostKeyNotVerifiable():
             listed = login.known_hosts or "~/.ssh/known_hosts"

@@ -10,12 +10,14 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import msgspec
 import pytest
 
-from orch.inventory.hosts import Host, Login
+from orch.inventory.hosts import Host
+from orch.inventory.login import Login
 from orch.model.node import NodeSpec
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin") or "sshd"
@@ -40,9 +42,9 @@ class Sshd(msgspec.Struct, frozen=True):
     folder: Path
     port: int
 
-    def host(self, **login: object) -> Host:
+    def host(self, **login: Any) -> Host:
         """As an inventory would describe it, but for what `login` says otherwise."""
-        details = {
+        details: dict[str, Any] = {
             "address": "127.0.0.1",
             "port": self.port,
             "user": pwd.getpwuid(os.geteuid()).pw_name,
@@ -52,8 +54,8 @@ class Sshd(msgspec.Struct, frozen=True):
         return make_host(**{**details, **login})
 
 
-def make_host(**login: object) -> Host:
-    filled = msgspec.convert(login, Login)
+def make_host(**login: Any) -> Host:
+    filled = Login(**login)
     return Host("w1", filled, NodeSpec("w1", filled.address), "inventory.yml:7")
 
 

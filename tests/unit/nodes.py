@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from orch.errors import HostError
-from orch.inventory.hosts import Host, Login
+from orch.inventory.hosts import Host
+from orch.inventory.login import Login
 from orch.model.command import Command
 from orch.model.node import NodeSpec
 from orch.remote.frames import Result

@@ -10,7 +10,8 @@ import pytest
 from orch.errors import InputError, UsageError
 from orch.inventory.fleet import Fleet, build_fleet, read_fleet
 from orch.inventory.groups import Tree
-from orch.inventory.hosts import Host, Login
+from orch.inventory.hosts import Host
+from orch.inventory.login import Login
 from orch.located import parse_located
 from orch.model.node import NodeSpec
 from orch.model.resources import Resources

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orch.inventory.fleet import build_fleet
-from orch.inventory.hosts import Login
+from orch.inventory.login import Login
 from orch.located import parse_located
 
 
