@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Coroutine, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from orch.cli.output import warn
 from orch.cli.settings import Settings
 from orch.errors import OrchError
 from orch.inventory.fleet import Fleet, read_fleet
 from orch.model.node import NodeObservation, Reachable, Unreachable
+
+if TYPE_CHECKING:
+    from orch.remote.pool import Pool
 
 T = TypeVar("T")
 
@@ -20,11 +23,19 @@ def load_fleet(settings: Settings) -> Fleet:
     return read_fleet(settings.inventory)
 
 
+def open_pool(settings: Settings) -> Pool:
+    """Connections as the settings want them, with questions for whoever sits at the terminal."""
+    from orch.cli.ask import Terminal
+    from orch.remote.pool import Pool
+
+    return Pool(connect_timeout=settings.timeout, asker=Terminal(), accept_new=settings.accept_new)
+
+
 def run_async(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end. Of several errors at once, from tasks side by side, the first is raised."""
     try:
         return asyncio.run(work)
-    except* OrchError as group:
+    except* (OrchError, BrokenPipeError) as group:
         first: BaseException = group
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]

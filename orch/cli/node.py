@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from orch.cli.fleet import load_fleet, run_async
+from orch.cli.fleet import load_fleet, open_pool, run_async
 from orch.cli.output import Column, Row, emit
 from orch.cli.settings import Settings, current_settings, settings_options
 from orch.controllers.status import NodeStatus, node_statuses
@@ -45,7 +45,7 @@ async def _nodes(settings: Settings) -> int:
     from orch.master.runtime import engine
 
     fleet = load_fleet(settings)
-    async with engine(fleet, settings.state, timeout=settings.timeout, changing=False) as running:
+    async with engine(fleet, settings.state, open_pool(settings), changing=False) as running:
         observed = await running.observe(sample_seconds=SAMPLE_SECONDS)
         rows = node_statuses(running.desired(Changes()), observed)
 

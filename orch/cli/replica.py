@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
-from orch.cli.fleet import load_fleet, run_async, warn_of_nodes
+from orch.cli.fleet import load_fleet, open_pool, run_async, warn_of_nodes
 from orch.cli.output import Column, Row, age, emit
 from orch.cli.settings import Settings, current_settings, settings_options
 from orch.controllers.status import ReplicaStatus, replica_statuses
@@ -44,7 +44,7 @@ async def _ps(settings: Settings, name: str | None) -> int:
     from orch.master.runtime import engine
 
     fleet = load_fleet(settings)
-    async with engine(fleet, settings.state, timeout=settings.timeout, changing=False) as running:
+    async with engine(fleet, settings.state, open_pool(settings), changing=False) as running:
         observed = await running.observe()
         rows = replica_statuses(running.desired(Changes()), observed)
     if name is not None:

@@ -4,56 +4,107 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from orch.cli.fleet import load_fleet, run_async
+from orch.cli.fleet import load_fleet, open_pool, run_async
 from orch.cli.output import print_json
+from orch.cli.printers import Collected, HostResult, Live, Ordered, Printer
 from orch.cli.settings import Settings, current_settings, settings_options
-from orch.errors import HostError, UsageError
+from orch.cli.spread import SharedInput
+from orch.errors import HostError, InputError, UsageError
 from orch.inventory.hosts import Host
 
-COMMAND_SECONDS = 3600.0
+if TYPE_CHECKING:
+    from orch.remote.pool import Pool
+
+_NO_LIMIT = 10 * 365 * 86_400.0
 
 
-class HostResult(msgspec.Struct, frozen=True):
-    """`rc` is None when the host could not be reached or the command had no end; `error` then says why."""
+class Work(msgspec.Struct, frozen=True):
+    """What is to be done on each host: shell text, or a file's `content` with words for it in `script`."""
 
-    host: str
-    rc: int | None
-    stdout: str
-    stderr: str
-    seconds: float
-    error: str | None
+    script: str
+    content: bytes | None = None
+    forks: int = 50
+    limit: float = _NO_LIMIT
 
 
 @click.command("run")
 @click.option("-b", "--become", is_flag=True, help="Run as root, through sudo.")
-@click.option("-f", "--forks", type=click.IntRange(1), default=50, show_default=True, help="Hosts at once.")
+@click.option("-f", "--forks", type=click.IntRange(1), default=50, show_default=True, help="Commands at once.")
+@click.option(
+    "--script",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Copy this file to the hosts and run it there; the words after -- are its arguments.",
+)
+@click.option("--stdin", is_flag=True, help="Give every host all of the standard input.")
+@click.option(
+    "--max-time", type=click.FloatRange(min=0.1), metavar="SECONDS", help="End commands that take longer, on the host."
+)
+@click.option(
+    "--ordered/--live",
+    default=None,
+    help="Print host after host in the inventory's order, or lines as they come. Default: live on a terminal.",
+)
 @click.argument("pattern")
-@click.argument("command", nargs=-1, required=True)
+@click.argument("command", nargs=-1)
 @settings_options
-def run_command(pattern: str, command: tuple[str, ...], become: bool, forks: int) -> int:
+def run_command(
+    pattern: str,
+    command: tuple[str, ...],
+    become: bool,
+    forks: int,
+    script: Path | None,
+    stdin: bool,
+    max_time: float | None,
+    ordered: bool | None,
+) -> int:
     """Run COMMAND on every host that PATTERN matches; put -- before it.
 
     PATTERN: names, groups, `all` and wildcards, joined by commas; `!x` leaves x out, `&x` keeps only x.
     A COMMAND of one word is shell text ('uptime; df -h'); of several it is run as given, word by word.
+    Ctrl-C ends the commands on the hosts too.
 
     Exit status: 0 when all hosts succeeded, 1 when all failed, 3 when some did.
     """
     settings = current_settings()
     if settings.output not in {"table", "json"}:
         raise UsageError("run prints text or -o json")
+    work = Work(
+        script=_words(command) if script is None else shlex.join(command),
+        content=None if script is None else _content(script),
+        forks=forks,
+        limit=max_time or _NO_LIMIT,
+    )
     hosts = load_fleet(settings).select(pattern)
     if become:
         hosts = [_becoming(host) for host in hosts]
-    script = command[0] if len(command) == 1 else shlex.join(command)
-    results = run_async(_run_everywhere(settings, hosts, script, forks))
+    printer = _printer(settings, hosts, ordered)
+    results = run_async(_run_everywhere(settings, hosts, work, printer, shared=stdin))
     if settings.output == "json":
         print_json(results)
     return _conclude(settings, results)
+
+
+def _words(command: tuple[str, ...]) -> str:
+    if not command:
+        raise UsageError("run needs a command after --, or --script FILE")
+    return command[0] if len(command) == 1 else shlex.join(command)
+
+
+def _content(script: Path) -> bytes:
+    try:
+        return script.read_bytes()
+    except OSError as error:
+        raise InputError(script, None, f"cannot be read: {error.strerror}") from error
 
 
 def _becoming(host: Host) -> Host:
@@ -61,51 +112,81 @@ def _becoming(host: Host) -> Host:
     return msgspec.structs.replace(host, login=login)
 
 
-async def _run_everywhere(settings: Settings, hosts: Sequence[Host], script: str, forks: int) -> list[HostResult]:
-    """Results in the hosts' order; each is printed as soon as it and all before it are there."""
-    from orch.remote.pool import Pool
+def _printer(settings: Settings, hosts: Sequence[Host], ordered: bool | None) -> Printer:
+    names = [host.name for host in hosts]
+    if settings.output == "json":
+        return Collected(names)
+    on_terminal = sys.stdout.isatty()
+    return Ordered(names) if ordered or (ordered is None and not on_terminal) else Live(names)
 
-    at_once = asyncio.Semaphore(forks)
-    async with Pool(connect_timeout=settings.timeout) as pool:
+
+async def _run_everywhere(
+    settings: Settings, hosts: Sequence[Host], work: Work, printer: Printer, *, shared: bool
+) -> list[HostResult]:
+    """Results in the hosts' order. Cancelled, it ends the commands on the hosts before it returns."""
+    at_once = asyncio.Semaphore(work.forks)
+    source: AbstractAsyncContextManager[SharedInput | None] = (
+        SharedInput(sys.stdin.fileno()) if shared else nullcontext()
+    )
+    async with open_pool(settings) as pool, source as given:
 
         async def one(host: Host) -> HostResult:
-            async with at_once:
-                try:
-                    result = await pool.link(host).run_script(script, timeout=COMMAND_SECONDS)
-                except HostError as error:
-                    return HostResult(host.name, None, "", "", 0.0, error.reason)
-                stderr = result.stderr.decode(errors="replace")
-                return HostResult(host.name, result.status, result.text, stderr, round(result.seconds, 3), None)
+            chunks = given.chunks() if given is not None else None
+            result = await _run_on(pool, host, work, at_once, chunks, printer)
+            printer.finish(result)
+            return result
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(host)) for host in hosts]
-            width = max(len(host.name) for host in hosts)
-            for task in tasks:
-                result = await task
-                if settings.output == "table":
-                    _print(result, width)
         return [task.result() for task in tasks]
 
 
-def _print(result: HostResult, width: int) -> None:
-    for text, to_stderr in ((result.stdout, False), (result.stderr, True)):
-        for line in text.splitlines():
-            click.echo(f"{result.host:<{width}} | {line}", err=to_stderr)
-    if result.error is not None:
-        click.echo(f"orch: {result.host}: {result.error}", err=True)
+async def _run_on(
+    pool: Pool,
+    host: Host,
+    work: Work,
+    at_once: asyncio.Semaphore,
+    stdin: AsyncIterator[bytes] | None,
+    printer: Printer,
+) -> HostResult:
+    from orch.remote.files import running_file
+
+    loop = asyncio.get_running_loop()
+    link, began = pool.link(host), loop.time()
+    rc: int | None = None
+    error = None
+    try:
+        # A host that cannot be reached takes the place of no other.
+        await link.open()
+        async with at_once:
+            began = loop.time()
+            script = work.script
+            if work.content is not None:
+                script = await running_file(link, work.content, work.script)
+            rc = await link.stream(script, printer.sink(host.name), stdin=stdin, timeout=work.limit)
+    except HostError as failure:
+        error = failure.reason
+    stdout, stderr = printer.collected(host.name)
+    return HostResult(host.name, rc, stdout, stderr, round(loop.time() - began, 3), error)
 
 
 def _conclude(settings: Settings, results: Sequence[HostResult]) -> int:
     succeeded = [r for r in results if r.rc == 0]
-    failed = [r for r in results if r.rc]
-    lost = [r for r in results if r.rc is None]
     if not settings.quiet and settings.output == "table":
-        parts = [f"{len(succeeded)} ok"]
-        if failed:
-            parts.append(f"{len(failed)} failed ({', '.join(f'{r.host}: {r.rc}' for r in failed[:10])})")
-        if lost:
-            parts.append(f"{len(lost)} not reached ({', '.join(r.host for r in lost[:10])})")
-        click.echo(", ".join(parts), err=True)
+        outcomes = [
+            _outcome("ok", succeeded, None),
+            _outcome("failed", [r for r in results if r.rc], lambda r: f"{r.host}: {r.rc}"),
+            _outcome("without result", [r for r in results if r.rc is None], lambda r: r.host),
+        ]
+        click.echo(", ".join(filter(None, outcomes)) or "0 ok", err=True)
     if len(succeeded) == len(results):
         return 0
     return 3 if succeeded else 1
+
+
+def _outcome(what: str, results: Sequence[HostResult], show: Callable[[HostResult], str] | None) -> str:
+    """`2 failed (w1: 1, w2: 127)`; nothing for none."""
+    if not results:
+        return ""
+    named = f" ({', '.join(show(r) for r in results)})" if show else ""
+    return f"{len(results)} {what}{named}"

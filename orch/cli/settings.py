@@ -17,7 +17,7 @@ _KEY = "orch.settings"
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """`timeout`: seconds that a host may take to let us in."""
+    """`timeout`: seconds that a host may take to let us in. `accept_new`: trust hosts of which no key is known."""
 
     inventory: tuple[Path, ...] = ()
     state: Path | None = None
@@ -26,6 +26,7 @@ class Settings(msgspec.Struct, frozen=True):
     quiet: bool = False
     color: bool = False
     timeout: float = 10.0
+    accept_new: bool = False
 
 
 def settings_options(function: F) -> F:
@@ -75,6 +76,11 @@ _OPTIONS = (
         metavar="SECONDS",
         help="How long a host may take to let us in. Default: 10.",
     ),
+    _option(
+        "--accept-new",
+        is_flag=True,
+        help="Trust hosts whose key is not known yet, and write it to known_hosts. A changed key is always refused.",
+    ),
 )
 
 
@@ -90,6 +96,7 @@ def current_settings() -> Settings:
         quiet=given.get("quiet", False),
         color=sys.stdout.isatty() and not given.get("no_color") and not os.environ.get("NO_COLOR"),
         timeout=given.get("timeout", 10.0),
+        accept_new=given.get("accept_new", False),
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import msgspec
 
-from orch.cli.fleet import load_fleet, run_async
+from orch.cli.fleet import load_fleet, open_pool, run_async
 from orch.cli.output import note, on_terminal
 from orch.cli.report import Progress, report_applied, report_plan
 from orch.cli.settings import Settings, current_settings, settings_options
@@ -106,7 +106,7 @@ async def _change(
     if settings.output not in {"table", "json"}:
         raise UsageError("plans and changes print as text or -o json")
     fleet = load_fleet(settings)
-    async with engine(fleet, settings.state, timeout=settings.timeout, changing=not dry_run) as running:
+    async with engine(fleet, settings.state, open_pool(settings), changing=not dry_run) as running:
         changes = decide(running)
         if dry_run:
             view, plan = await running.plan(changes)

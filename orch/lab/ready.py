@@ -10,9 +10,7 @@ from orch.errors import AuthError, HostError, HostKeyError, LabError
 from orch.inventory.fleet import read_fleet
 from orch.inventory.hosts import Host
 from orch.lab.layout import Lab, LabPaths
-from orch.remote.connect import connect
-from orch.remote.keys import KeyRing
-from orch.remote.shell import Shell
+from orch.remote.pool import Pool
 
 BOOT_SECONDS = 60.0
 _POLL_SECONDS = 0.1
@@ -23,20 +21,20 @@ async def wait_until_ready(lab: Lab, hosts: Sequence[str], *, timeout: float = B
     """Raises LabError, with the host's console, for one that is not up within `timeout` seconds."""
     paths = lab.paths()
     fleet = read_fleet([paths.inventory])
-    keys, deadline = KeyRing(), time.monotonic() + timeout
+    deadline = time.monotonic() + timeout
     async with asyncio.TaskGroup() as group:
         for host in fleet.hosts:
             if host.name in hosts:
-                group.create_task(_wait(paths, host, keys, deadline))
+                group.create_task(_wait(paths, host, deadline))
 
 
-async def _wait(paths: LabPaths, host: Host, keys: KeyRing, deadline: float) -> None:
+async def _wait(paths: LabPaths, host: Host, deadline: float) -> None:
     while True:
         left = deadline - time.monotonic()
         try:
-            async with await connect(host, keys, min(max(1.0, left), _CONNECT_SECONDS)) as connection:
-                shell = await Shell.open(host.name, connection, host.login.become_user, timeout=_CONNECT_SECONDS)
-                await shell.run("systemctl is-system-running --wait", timeout=max(1.0, left))
+            # A new one each time: a pool remembers a failure for longer than a boot takes.
+            async with Pool(connect_timeout=min(max(1.0, left), _CONNECT_SECONDS)) as pool:
+                await pool.link(host).run_script("systemctl is-system-running --wait", timeout=max(1.0, left))
                 return
         except (AuthError, HostKeyError):
             raise

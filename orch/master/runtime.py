@@ -23,15 +23,14 @@ def state_folder(cluster: str, given: Path | None) -> Path:
 
 
 @asynccontextmanager
-async def engine(fleet: Fleet, state: Path | None, *, timeout: float, changing: bool) -> AsyncIterator[Engine]:
-    """An engine for the length of one command. `changing`: hold the state's lock throughout.
+async def engine(fleet: Fleet, state: Path | None, pool: Pool, *, changing: bool) -> AsyncIterator[Engine]:
+    """An engine for the length of one command, over connections that `pool` opens and closes.
 
-    `timeout`: seconds that a host may take to let us in. Raises StateError.
+    `changing`: hold the state's lock throughout. Raises StateError.
     """
     folder = state_folder(fleet.cluster, state)
     async with AsyncExitStack() as stack:
         if changing:
             stack.enter_context(exclusive(folder))
         store = TinyStore(folder, fleet.cluster)
-        pool = await stack.enter_async_context(Pool(connect_timeout=timeout))
-        yield Engine(fleet, pool, store)
+        yield Engine(fleet, await stack.enter_async_context(pool), store)

@@ -1,4 +1,4 @@
-"""Private keys and known hosts, each file read and parsed once for the whole fleet."""
+"""Keys to log in with: files read once for the whole fleet, the agent's, and those that have a passphrase."""
 
 from __future__ import annotations
 
@@ -6,40 +6,78 @@ from pathlib import Path
 
 import asyncssh
 
-from orch.errors import AuthError, HostKeyError
+from orch.errors import AuthError
+from orch.remote.ask import Answers
+
+KeyPair = asyncssh.SSHKey | tuple[asyncssh.SSHKey, asyncssh.SSHCertificate]
+_TRIES = 3
 
 
 class KeyRing:
-    """Files are read when the first host needs them; asyncssh would read them again for each connection."""
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+        self._opened: dict[str, list[KeyPair] | None] = {}
+        self._agents: dict[str, asyncssh.SSHAgentClient] = {}
 
-    def __init__(self) -> None:
-        self._private: dict[str, asyncssh.SSHKey] = {}
-        self._known: dict[str, asyncssh.SSHKnownHosts] = {}
+    def open_keys(self, host: str, files: tuple[str, ...], *, must_exist: bool) -> list[KeyPair]:
+        """What can be used without a passphrase. Raises AuthError, for `host`, when a key cannot be used at all."""
+        return [pair for file in files for pair in self._open(host, file, must_exist) or []]
 
-    def private(self, host: str, path: str) -> asyncssh.SSHKey:
-        """Raises AuthError, for `host`, when the key cannot be used."""
-        if path not in self._private:
+    def locked(self, files: tuple[str, ...]) -> list[str]:
+        """Of files that `open_keys` has seen, those that need a passphrase."""
+        return [file for file in files if file in self._opened and self._opened[file] is None]
+
+    def _open(self, host: str, file: str, must_exist: bool) -> list[KeyPair] | None:
+        """None when it has a passphrase."""
+        if file not in self._opened:
             try:
-                self._private[path] = asyncssh.read_private_key(path)
+                self._opened[file] = _with_certificate(file, asyncssh.read_private_key(file))
             except OSError as error:
-                raise AuthError(host, f"the key file {path} cannot be read: {error.strerror}") from error
+                if isinstance(error, FileNotFoundError) and not must_exist:
+                    return []
+                raise AuthError(host, f"the key file {file} cannot be read: {error.strerror}") from error
             except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError) as error:
-                if "passphrase" in str(error).lower():
-                    why = f"{path} has a passphrase; add it to an ssh-agent and leave ansible_ssh_private_key_file out"
-                    raise AuthError(host, why) from error
-                raise AuthError(host, f"{path} is not a private key that can be read: {error}") from error
-        return self._private[path]
+                if "passphrase" not in str(error).lower():
+                    raise AuthError(host, f"{file} is not a private key that can be read: {error}") from error
+                self._opened[file] = None
+        return self._opened[file]
 
-    def known(self, host: str, path: str) -> asyncssh.SSHKnownHosts:
-        """An absent file knows nobody. Raises HostKeyError, for `host`, when it cannot be used."""
-        path = path or str(Path("~/.ssh/known_hosts").expanduser())
-        if path not in self._known:
+    async def unlock(self, host: str, file: str) -> list[KeyPair]:
+        """Ask for the passphrase. Empty when nobody answers. Raises AuthError when it is wrong three times."""
+        question = f"Passphrase of {file}"
+        for _ in range(_TRIES):
+            passphrase = await self._answers.get(question)
+            if (opened := self._opened.get(file)) is not None:  # Another host's task was faster.
+                return opened
+            if not passphrase:
+                return []
             try:
-                self._known[path] = asyncssh.read_known_hosts(path)
-            except FileNotFoundError:
-                self._known[path] = asyncssh.import_known_hosts("")
-            except OSError as error:
-                raise HostKeyError(host, f"{path} cannot be read: {error.strerror}") from error
-            except ValueError as error:
-                raise HostKeyError(host, f"{path} is not a known_hosts file: {error}") from error
-        return self._known[path]
+                key = asyncssh.read_private_key(file, passphrase.reveal())
+            except (OSError, asyncssh.KeyEncryptionError, asyncssh.KeyImportError):
+                self._answers.forget(question, passphrase)
+                continue
+            self._opened[file] = pairs = _with_certificate(file, key)
+            return pairs
+        raise AuthError(host, f"the passphrase of {file} was wrong {_TRIES} times")
+
+    async def agent_keys(self, socket: str) -> list[asyncssh.SSHKeyPair]:
+        """Those that the agent at this socket holds. Raises OSError or ValueError when it does not answer."""
+        if socket not in self._agents:
+            self._agents[socket] = asyncssh.SSHAgentClient(socket)
+        return list(await self._agents[socket].get_keys())
+
+    async def close(self) -> None:
+        for agent in self._agents.values():
+            agent.close()
+            await agent.wait_closed()
+
+
+def _with_certificate(file: str, key: asyncssh.SSHKey) -> list[KeyPair]:
+    """As ssh does, a certificate beside the key, FILE-cert.pub, goes first."""
+    beside = Path(f"{file}-cert.pub")
+    if not beside.exists():
+        return [key]
+    try:
+        return [(key, asyncssh.read_certificate(str(beside))), key]
+    except (OSError, asyncssh.KeyImportError):
+        return [key]

@@ -1,41 +1,53 @@
-"""One host's connection: opened when first needed, its shells kept, its failure remembered for a while."""
+"""All of one host: its connection, its shells, its streams."""
 
 from __future__ import annotations
 
 import asyncio
 import shlex
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import asyncssh
 
-from orch.errors import CommandError, HostError
+from orch.errors import CommandError
 from orch.inventory.hosts import Host
 from orch.model.command import Command
-from orch.remote.connect import connect
+from orch.remote.become import Become, open_shell
+from orch.remote.connect import Access
 from orch.remote.frames import Result
-from orch.remote.keys import KeyRing
+from orch.remote.held import HeldConnection
+from orch.remote.kill import end_children
+from orch.remote.local import open_process
+from orch.remote.pipe import Pipe, Wire, open_channel
 from orch.remote.shell import Shell
+from orch.remote.stream import Sink, Stream
 
 SHELLS = 4
 """Commands at once on one host: with podman, four take half the time of one after another, eight no less."""
 
-RETRY_SECONDS = 15.0
-"""A host that failed is not asked again for so long: its failure is told at once instead."""
+_KILL_SECONDS = 5.0
+
+Connect = Callable[[Host], Awaitable[asyncssh.SSHClientConnection]]
 
 
 class Link:
     """Safe for many tasks at once; commands beyond SHELLS wait for a free shell."""
 
-    def __init__(self, host: Host, keys: KeyRing, handshakes: asyncio.Semaphore, connect_timeout: float) -> None:
+    def __init__(self, host: Host, access: Access, connect: Connect, timeout: float) -> None:
+        """`connect` opens a connection, within limits that all hosts share; `timeout`: seconds for a shell to open."""
         self.host = host
-        self._keys, self._handshakes, self._connect_timeout = keys, handshakes, connect_timeout
-        self._connection: asyncssh.SSHClientConnection | None = None
-        self._connecting = asyncio.Lock()
-        self._failure: tuple[float, HostError] | None = None
+        self._access, self._timeout = access, timeout
+        self._connection = HeldConnection(lambda: connect(host))
         self._slots = asyncio.Semaphore(SHELLS)
         self._idle: list[Shell] = []
+        login = host.login
+        become_user = "" if login.become_user == login.user else login.become_user
+        self._become = Become(become_user, login.user or "you", login.become_password)
+
+    async def open(self) -> None:
+        """Connect, if that is still to be done. Raises HostError."""
+        if self.host.login.connection == "ssh":
+            await self._connection.get()
 
     async def run(self, command: Command, *, timeout: float) -> Result:
         """Run one command. Raises HostError when the host cannot be reached or the command has no end."""
@@ -50,43 +62,52 @@ class Link:
         async with self._shell() as shell:
             return await shell.run(script, stdin=stdin, timeout=timeout)
 
+    async def stream(
+        self, script: str, sink: Sink, *, stdin: AsyncIterator[bytes] | None = None, timeout: float
+    ) -> int:
+        """Run shell text on a channel of its own, its output given to `sink` as it comes; returns the exit status.
+
+        Cancelled or timed out, the command is ended on the host. Raises HostError as `run` does.
+        """
+        pipe, wire = await self._open(self._become)
+        return await Stream(self.host.name, pipe, wire, self._end_children).run(script, sink, stdin, timeout)
+
     @asynccontextmanager
     async def _shell(self) -> AsyncIterator[Shell]:
         async with self._slots:
-            connection = await self._connected()
             self._idle = [shell for shell in self._idle if shell.alive]
             if self._idle:
                 shell = self._idle.pop()
             else:
-                become_user = self.host.login.become_user
-                shell = await Shell.open(self.host.name, connection, become_user, timeout=self._connect_timeout)
+                pipe, wire = await self._open(self._become)
+                shell = Shell(self.host.name, pipe, wire, self._end_children)
             try:
                 yield shell
             finally:
-                if shell.usable:
+                if shell.alive:
                     self._idle.append(shell)
 
-    async def _connected(self) -> asyncssh.SSHClientConnection:
-        async with self._connecting:
-            if self._connection is not None and not self._connection.is_closed():
-                return self._connection
-            self._idle.clear()
-            if self._failure is not None and time.monotonic() < self._failure[0]:
-                raise self._failure[1]
-            try:
-                async with self._handshakes:
-                    self._connection = await connect(self.host, self._keys, self._connect_timeout)
-            except HostError as error:
-                self._failure = (time.monotonic() + RETRY_SECONDS, error)
-                raise
-            self._failure = None
-            return self._connection
+    async def _open(self, become: Become) -> tuple[Pipe, Wire]:
+        return await open_shell(self.host.name, self._channel, become, self._access.answers, self._timeout)
+
+    async def _channel(self, command: str) -> tuple[Pipe, Wire]:
+        if self.host.login.connection == "local":
+            return await open_process(self.host.name, command)
+        return await open_channel(self.host.name, await self._connection.get(), command, self._timeout)
+
+    async def _end_children(self, pid: int) -> None:
+        pipe, wire = await self._open(self._become)
+        killer = Stream(self.host.name, pipe, wire, _nothing)
+        await killer.run(end_children(pid), lambda data, stderr: None, None, _KILL_SECONDS)
 
     async def close(self) -> None:
-        if self._connection is not None:
-            self._connection.abort()
-            await self._connection.wait_closed()
-            self._connection = None
+        for shell in self._idle:
+            shell.close()
+        await self._connection.close()
+
+
+async def _nothing(pid: int) -> None:
+    """What a killer leaves behind needs no killer."""
 
 
 def succeeded(host: str, what: str, result: Result) -> Result:

@@ -50,13 +50,13 @@ printed = st.binary() | st.lists(
 def test_any_output_in_any_chunks_is_recovered(data: st.DataObject, out: bytes, err: bytes, status: int) -> None:
     collector = Collector(NONCE, 1 << 20)
     of_out = [(chunk, False) for chunk in data.draw(chunks(out + f"\x1e{NONCE} {status}\x1e".encode()))]
-    of_err = [(chunk, True) for chunk in data.draw(chunks(err + f"\x1e{NONCE}\x1e".encode()))]
+    of_err = [(chunk, True) for chunk in data.draw(chunks(err + f"\x1e{NONCE} 0\x1e".encode()))]
     turns = data.draw(st.permutations([False] * len(of_out) + [True] * len(of_err)))
     queues = {False: iter(of_out), True: iter(of_err)}
     ended = [collector.feed(chunk, stderr=stderr) for chunk, stderr in (next(queues[turn]) for turn in turns)]
 
     assert ended[-1] is True
-    assert (collector.stdout, collector.stderr, collector.status()) == (out, err, status)
+    assert (collector.stdout, collector.stderr, collector.status) == (out, err, status)
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -8,7 +8,8 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ import pytest
 from orch.inventory.hosts import Host
 from orch.inventory.login import Login
 from orch.model.node import NodeSpec
+from orch.model.secret import Secret
+from orch.remote.pool import Pool
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin") or "sshd"
 STARTED_SECONDS = 10.0
 
 CONFIG = """
 ListenAddress 127.0.0.1
-HostKey {folder}/host_key
 AuthorizedKeysFile {folder}/authorized_keys
 PidFile none
 UsePAM no
@@ -61,23 +63,39 @@ def make_host(**login: Any) -> Host:
 
 @pytest.fixture(scope="session")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    folder = tmp_path_factory.mktemp("sshd")
-    for name in ("host_key", "client_key", "stranger_key"):
-        key = asyncssh.generate_private_key("ssh-ed25519")
-        (folder / name).touch(mode=0o600)
-        key.write_private_key(str(folder / name))
-        key.write_public_key(str(folder / f"{name}.pub"))
+    with serving(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+@contextmanager
+def serving(folder: Path, *config: str, host_keys: Sequence[str] = ("ssh-ed25519",)) -> Iterator[Sshd]:
+    """A server with keys of these types, and these lines of configuration before the common ones: the first counts."""
+    for name in ("client_key", "stranger_key"):
+        write_key(folder / name, "ssh-ed25519")
+    lines = [*config]
+    for number, kind in enumerate(host_keys):
+        write_key(folder / f"host_key{number}", kind)
+        lines.append(f"HostKey {folder}/host_key{number}")
     (folder / "authorized_keys").write_text((folder / "client_key.pub").read_text())
-    (folder / "sshd_config").write_text(CONFIG.format(folder=folder))
+    (folder / "sshd_config").write_text("\n".join(lines) + CONFIG.format(folder=folder))
     # sshd insists on it, and systemd makes it only when the service starts.
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     server = Sshd(folder, free_port())
-    (folder / "known_hosts").write_text(known_line(server.port, folder / "host_key.pub"))
+    (folder / "known_hosts").write_text(known_line(server.port, folder / "host_key0.pub"))
     argv = [SSHD, "-D", "-e", "-f", str(folder / "sshd_config"), "-p", str(server.port)]
     with (folder / "log").open("wb") as log, subprocess.Popen(argv, stderr=log) as process:
         wait_for_port(server.port, process)
         yield server
         process.terminate()
+
+
+def write_key(file: Path, kind: str, passphrase: str | None = None) -> asyncssh.SSHKey:
+    """A new key in `file` and `file`.pub, as ssh-keygen leaves them."""
+    key = asyncssh.generate_private_key(kind)
+    file.touch(mode=0o600)
+    key.write_private_key(str(file), passphrase=passphrase)
+    key.write_public_key(f"{file}.pub")
+    return key
 
 
 def known_line(port: int, public: Path) -> str:
@@ -101,3 +119,31 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
             assert process.poll() is None, "sshd ended"
             assert time.monotonic() < deadline, "sshd does not listen"
             time.sleep(0.02)
+
+
+async def attempt(host: Host, timeout: float = 5.0, **pool: Any) -> str:
+    """What a command prints over a new connection; `pool`: how connections are made."""
+    async with Pool(connect_timeout=timeout, **pool) as connections:
+        return (await connections.link(host).run_script("echo in", timeout=timeout)).text
+
+
+class Told:
+    """Answers questions as a person would, and remembers them."""
+
+    def __init__(self, *answers: str) -> None:
+        self.questions: list[str] = []
+        self._answers = list(answers)
+
+    async def ask(self, question: str) -> Secret | None:
+        self.questions.append(question)
+        return Secret(self._answers.pop(0)) if self._answers else None
+
+
+def running(*argv: str) -> bool:
+    """Whether a process of this machine was started with exactly these words; one that is dead already has none."""
+    wanted = b"".join(word.encode() + b"\0" for word in argv)
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if process.read_bytes() == wanted:
+                return True
+    return False

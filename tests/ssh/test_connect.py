@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,20 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from orch.errors import AuthError, ConnectError, HostKeyError
-from orch.inventory.hosts import Host
-from orch.remote.connect import connect
-from orch.remote.keys import KeyRing
-from tests.ssh.conftest import Sshd, free_port, known_line, make_host
+from orch.errors import AuthError, ConnectError
+from tests.ssh.conftest import Sshd, attempt, free_port, make_host
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-async def attempt(host: Host, timeout: float = 5.0) -> str:
-    """What a command prints over a new connection."""
-    async with await connect(host, KeyRing(), timeout) as connection:
-        printed = (await connection.run("echo in", check=True)).stdout
-    return str(printed)
 
 
 @asynccontextmanager
@@ -55,36 +44,6 @@ async def test_a_known_host_lets_us_in(sshd: Sshd) -> None:
     assert await attempt(sshd.host()) == "in\n"
 
 
-async def test_a_hashed_known_hosts_file_is_understood(sshd: Sshd, tmp_path: Path) -> None:
-    hashed = tmp_path / "known_hosts"
-    hashed.write_text((sshd.folder / "known_hosts").read_text())
-    subprocess.run(["ssh-keygen", "-q", "-H", "-f", str(hashed)], check=True, capture_output=True)  # noqa: ASYNC221
-    assert hashed.read_text().startswith("|1|")
-    assert await attempt(sshd.host(known_hosts=str(hashed))) == "in\n"
-
-
-@pytest.mark.parametrize(
-    "known", ["", "[127.0.0.1]:1 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP8BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB\n"]
-)
-async def test_an_unknown_host_is_refused(sshd: Sshd, tmp_path: Path, known: str) -> None:
-    file = tmp_path / "known_hosts"
-    file.write_text(known)
-    with pytest.raises(HostKeyError, match=re.escape(f"then put it into {file}")):
-        await attempt(sshd.host(known_hosts=str(file)))
-
-
-async def test_without_a_known_hosts_file_nobody_is_known(sshd: Sshd, tmp_path: Path) -> None:
-    with pytest.raises(HostKeyError, match=r"^w1: its host key is not the one known"):
-        await attempt(sshd.host(known_hosts=str(tmp_path / "absent")))
-
-
-async def test_a_host_with_another_key_is_refused(sshd: Sshd, tmp_path: Path) -> None:
-    changed = tmp_path / "known_hosts"
-    changed.write_text(known_line(sshd.port, sshd.folder / "stranger_key.pub"))
-    with pytest.raises(HostKeyError, match=r"^w1: its host key is not the one known"):
-        await attempt(sshd.host(known_hosts=str(changed)))
-
-
 async def test_a_key_that_the_host_does_not_know_is_refused(sshd: Sshd) -> None:
     stranger = str(sshd.folder / "stranger_key")
     with pytest.raises(AuthError, match=re.escape(f"with {stranger}; check ansible_user")):
@@ -100,13 +59,6 @@ async def test_a_bad_key_file_is_named(sshd: Sshd, tmp_path: Path, content: str 
         file.write_text(content)
     with pytest.raises(AuthError, match=f"{re.escape(str(file))}.*{said}"):
         await attempt(sshd.host(key_file=str(file)))
-
-
-async def test_a_key_with_a_passphrase_belongs_into_an_agent(sshd: Sshd, tmp_path: Path) -> None:
-    words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(tmp_path / "key")]
-    subprocess.run(words, check=True, capture_output=True)  # noqa: ASYNC221
-    with pytest.raises(AuthError, match=r"has a passphrase; add it to an ssh-agent and leave"):
-        await attempt(sshd.host(key_file=str(tmp_path / "key")))
 
 
 async def test_a_refused_connection_is_told_from_a_silent_one() -> None:

@@ -35,7 +35,7 @@ def split(stdout: bytes, stderr: bytes, count: int) -> list[tuple[int, bytes, by
         out, err = (stream.index(b"\x1e", stream.index(mark) + len(mark)) + 1 for stream in (stdout, stderr))
         collector.feed(stdout[:out], stderr=False)
         assert collector.feed(stderr[:err], stderr=True)
-        found.append((collector.status(), collector.stdout, collector.stderr))
+        found.append((collector.status, collector.stdout, collector.stderr))
         stdout, stderr = stdout[out:], stderr[err:]
     assert (stdout, stderr) == (b"", b"")
     return found

@@ -47,7 +47,7 @@ def test_every_command_listed_is_there_and_says_the_same_of_itself(
         (["nodes"], 2, "orch: inventory.yml: there is no such inventory; -i PATH or ORCH_INVENTORY names another"),
         (["apply"], 2, "Missing option '-f'"),
         (["apply", "-f", "absent.yml"], 2, "orch: absent.yml: cannot be read: No such file or directory"),
-        (["run", "all"], 2, "Missing argument 'COMMAND...'"),
+        (["run", "all"], 2, "run needs a command after --"),
         (["scale", "web=3"], 2, "orch: expected STACK/SERVICE=N, N at most 100000, not 'web=3'"),
         (["scale", "shop/web=100001"], 2, "orch: expected STACK/SERVICE=N, N at most 100000"),
         (["rm", "shop"], 2, "nobody can be asked here; add --yes"),

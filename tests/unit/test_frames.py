@@ -10,30 +10,29 @@ from orch.remote.frames import Collector, Result, frame
 
 NONCE = "0123456789abcdef0123456789abcdef"
 OUT_END = f"\x1e{NONCE} 0\x1e".encode()
-ERR_END = f"\x1e{NONCE}\x1e".encode()
+ERR_END = f"\x1e{NONCE} 0\x1e".encode()
 
 
 def collector(limit: int = 1 << 20) -> Collector:
     return Collector(NONCE, limit)
 
 
+MARKS = f"printf '\\036{NONCE} %d\\036' $?; printf '\\036{NONCE} 0\\036' >&2\n"
+
+
 def test_a_command_without_input_reads_nothing() -> None:
-    assert (
-        frame("echo it's", "", NONCE)
-        == (
-            f"(eval 'echo it'\"'\"'s') </dev/null\nprintf '\\036{NONCE} %d\\036' $?; printf '\\036{NONCE}\\036' >&2\n"
-        ).encode()
-    )
+    assert frame("echo it's", "", NONCE) == f"(eval 'echo it'\"'\"'s') </dev/null\n{MARKS}".encode()
 
 
 @pytest.mark.parametrize("stdin", ["a\nb", "a\nb\n"])
 def test_input_ends_with_one_newline(stdin: str) -> None:
-    assert (
-        frame("cat", stdin, NONCE)
-        == (
-            f"(eval cat) <<'{NONCE}'\na\nb\n{NONCE}\nprintf '\\036{NONCE} %d\\036' $?; printf '\\036{NONCE}\\036' >&2\n"
-        ).encode()
-    )
+    assert frame("cat", stdin, NONCE) == f"(eval cat) <<'{NONCE}'\na\nb\n{NONCE}\n{MARKS}".encode()
+
+
+def test_a_shell_s_first_command_marks_its_beginning_too() -> None:
+    beginning = MARKS.replace("$?", "$$").rstrip("\n")
+
+    assert frame("true", "", NONCE, first=True) == f"{beginning}; (eval true) </dev/null\n{MARKS}".encode()
 
 
 @pytest.mark.parametrize(("script", "stdin"), [("a\0b", ""), ("cat", "a\0b")])
@@ -47,7 +46,7 @@ def test_an_answer_is_complete_when_both_streams_have_ended() -> None:
 
     assert found.feed(b"out" + OUT_END, stderr=False) is False
     assert found.feed(b"err" + ERR_END, stderr=True) is True
-    assert (found.stdout, found.stderr, found.status()) == (b"out", b"err", 0)
+    assert (found.stdout, found.stderr, found.status) == (b"out", b"err", 0)
 
 
 def test_the_streams_may_end_in_either_order() -> None:
@@ -64,7 +63,7 @@ def test_an_answer_may_come_byte_by_byte() -> None:
     ended = [found.feed(bytes([byte]), stderr=False) for byte in text] + [found.feed(ERR_END, stderr=True)]
 
     assert ended == [False] * len(text) + [True]
-    assert (found.stdout, found.status()) == (b"\x1e012", 130)
+    assert (found.stdout, found.status) == (b"\x1e012", 130)
 
 
 def test_a_status_that_is_cut_in_two_is_waited_for() -> None:
@@ -73,7 +72,7 @@ def test_a_status_that_is_cut_in_two_is_waited_for() -> None:
 
     assert found.feed(f"\x1e{NONCE} 1".encode(), stderr=False) is False
     assert found.feed(b"2\x1e", stderr=False) is True
-    assert found.status() == 12
+    assert found.status == 12
 
 
 def test_a_sign_or_another_commands_mark_is_output() -> None:

@@ -1,0 +1,174 @@
+"""What commands on many hosts print, as people or programs want to see it."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import IO, Protocol
+
+import click
+import msgspec
+
+Sink = Callable[[bytes, bool], None]
+
+MAX_COLLECTED = 64 << 20
+"""Bytes of each stream of each host that -o json holds in memory."""
+
+_LONGEST_LINE = 64 << 10
+_IN_MEMORY = 256 << 10
+# What a host sends must not steer the terminal: colours may stay, all other control characters but tab are shown.
+_CONTROL = re.compile(rb"(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f]")
+
+
+class HostResult(msgspec.Struct, frozen=True):
+    """`rc` is None when the host could not be reached or the command had no end; `error` then says why."""
+
+    host: str
+    rc: int | None
+    stdout: str
+    stderr: str
+    seconds: float
+    error: str | None
+
+
+class Printer(Protocol):
+    def sink(self, host: str) -> Sink:
+        """Takes what the host's command prints. Raises ValueError when it can take no more."""
+        ...
+
+    def collected(self, host: str) -> tuple[str, str]:
+        """What `HostResult` should have of the output."""
+        ...
+
+    def finish(self, result: HostResult) -> None:
+        """The host is done."""
+        ...
+
+
+class Collected:
+    """Prints nothing and keeps everything."""
+
+    def __init__(self, hosts: Sequence[str]) -> None:
+        self._streams = {host: (bytearray(), bytearray()) for host in hosts}
+
+    def sink(self, host: str) -> Sink:
+        def take(data: bytes, stderr: bool) -> None:
+            stream = self._streams[host][stderr]
+            stream.extend(data[: MAX_COLLECTED - len(stream)])
+            if len(stream) >= MAX_COLLECTED:
+                raise ValueError(f"printed more than {MAX_COLLECTED >> 20} MiB, which -o json would hold in memory")
+
+        return take
+
+    def collected(self, host: str) -> tuple[str, str]:
+        stdout, stderr = self._streams.pop(host)
+        return stdout.decode(errors="replace"), stderr.decode(errors="replace")
+
+    def finish(self, result: HostResult) -> None:
+        """`collected` had everything."""
+
+
+class Lines:
+    """Cuts one stream into lines and prints each with its host's name before it."""
+
+    def __init__(self, prefix: bytes, out: IO[bytes], *, shown: bool) -> None:
+        """`shown`: make control characters visible."""
+        self._prefix, self._out, self._shown = prefix, out, shown
+        self._partial = b""
+
+    def feed(self, data: bytes) -> None:
+        *lines, partial = (self._partial + data).split(b"\n")
+        while len(partial) > _LONGEST_LINE:
+            lines.append(partial[:_LONGEST_LINE])
+            partial = partial[_LONGEST_LINE:]
+        self._partial = partial
+        if lines:
+            self._out.write(b"".join(self._prefix + self._visible(line) + b"\n" for line in lines))
+            self._out.flush()
+
+    def end(self) -> None:
+        if self._partial:
+            self.feed(b"\n")
+
+    def _visible(self, line: bytes) -> bytes:
+        if not self._shown:
+            return line
+        return _CONTROL.sub(lambda m: m[1] or b"^" + bytes([m[0][0] ^ 0x40]), line.removesuffix(b"\r"))
+
+
+class Live:
+    """Prints lines as they come, whichever host they are from."""
+
+    def __init__(self, hosts: Sequence[str]) -> None:
+        width = max(map(len, hosts), default=0)
+        self._lines = {host: _both(host, width) for host in hosts}
+
+    def sink(self, host: str) -> Sink:
+        both = self._lines[host]
+        return lambda data, stderr: both[stderr].feed(data)
+
+    def collected(self, host: str) -> tuple[str, str]:
+        return "", ""
+
+    def finish(self, result: HostResult) -> None:
+        for lines in self._lines[result.host]:
+            lines.end()
+        _tell(result)
+
+
+class Ordered:
+    """Prints host after host: the first that is not done as it comes, those after it when their turn comes."""
+
+    def __init__(self, hosts: Sequence[str]) -> None:
+        self._live = Live(hosts)
+        self._waiting = list(hosts)
+        self._kept: dict[str, IO[bytes]] = {}
+        self._results: dict[str, HostResult] = {}
+
+    def sink(self, host: str) -> Sink:
+        def take(data: bytes, stderr: bool) -> None:
+            if host == self._waiting[0]:
+                self._live.sink(host)(data, stderr)
+            else:
+                if host not in self._kept:
+                    self._kept[host] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed by _release
+                self._kept[host].write(b"%d %d\n" % (stderr, len(data)) + data)
+
+        return take
+
+    def collected(self, host: str) -> tuple[str, str]:
+        return "", ""
+
+    def finish(self, result: HostResult) -> None:
+        self._results[result.host] = result
+        while self._waiting and self._waiting[0] in self._results:
+            self._live.finish(self._results.pop(self._waiting.pop(0)))
+            if self._waiting:
+                self._release(self._waiting[0])
+
+    def _release(self, host: str) -> None:
+        """Print what a host said while it was not its turn."""
+        kept = self._kept.pop(host, None)
+        if kept is None:
+            return
+        with kept:
+            kept.seek(0)
+            sink = self._live.sink(host)
+            while header := kept.readline():
+                stderr, size = header.split()
+                sink(kept.read(int(size)), stderr == b"1")
+
+
+def _both(host: str, width: int) -> tuple[Lines, Lines]:
+    prefix = f"{host:<{width}} | ".encode()
+    return (
+        Lines(prefix, sys.stdout.buffer, shown=sys.stdout.isatty()),
+        Lines(prefix, sys.stderr.buffer, shown=sys.stderr.isatty()),
+    )
+
+
+def _tell(result: HostResult) -> None:
+    if result.error is not None:
+        click.echo(f"orch: {result.host}: {result.error}", err=True)

@@ -1,0 +1,33 @@
+"""Ending what a shell has started, without ending the shell: by the process tree, from a second channel."""
+
+from __future__ import annotations
+
+GRACE = 0.3
+"""Seconds between asking and ending."""
+
+_SCRIPT = """
+found=" {pid} "
+more=1
+while [ "$more" ]; do
+    more=
+    for stat in /proc/[0-9]*/stat; do
+        IFS= read -r line 2>/dev/null <"$stat" || continue
+        pid=${{line%% *}}
+        # A program's name stands in brackets and may contain anything; after it come its state and its parent.
+        set -- ${{line##*) }}
+        case $found in *" $pid "*) continue ;; esac
+        case $found in *" $2 "*) found="$found$pid " more=1 ;; esac
+    done
+done
+children=${{found#" {pid} "}}
+[ "$children" ] || exit 0
+kill -TERM $children 2>/dev/null
+sleep {grace}
+kill -KILL $children 2>/dev/null
+exit 0
+"""
+
+
+def end_children(pid: int) -> str:
+    """Shell text that ends every process below `pid`, but for those that have left it for another parent."""
+    return _SCRIPT.format(pid=int(pid), grace=GRACE)

@@ -1,0 +1,94 @@
+"""The master's own machine, for `ansible_connection: local`: processes instead of channels, figures from psutil."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from typing import cast
+
+import msgspec
+
+from orch.errors import CommandError
+from orch.remote.pipe import Pipe, Wire
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """Memory and disk in bytes, CPU in thousandths of a core since the last call; `disk_free` is of `path`."""
+
+    cores: int
+    memory: int
+    memory_used: int
+    load: float
+    disk_free: int
+    millicpus_used: int
+
+
+class _Process(asyncio.SubprocessProtocol):
+    """asyncio's side of a Wire."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._transport: asyncio.SubprocessTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.SubprocessTransport, transport)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self._wire.received(data, fd == 2)
+
+    def process_exited(self) -> None:
+        # As the shell has it: killed by signal N is 128 + N.
+        code = self._transport.get_returncode() if self._transport else None
+        self._wire.exited(None if code is None or code < 0 else code)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wire.lost(exc)
+
+
+class _LocalPipe:
+    def __init__(self, transport: asyncio.SubprocessTransport) -> None:
+        self._transport = transport
+        self._stdin = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
+
+    def write(self, data: bytes) -> None:
+        if not self._stdin.is_closing():
+            self._stdin.write(data)
+
+    def write_eof(self) -> None:
+        self._stdin.close()
+
+    def abort(self) -> None:
+        if self._transport.get_returncode() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._transport.get_pid(), signal.SIGHUP)
+        self._transport.close()
+
+
+async def open_process(host: str, command: str) -> tuple[Pipe, Wire]:
+    """`command` is read by /bin/sh, in a session of its own. Raises CommandError when there is no such shell."""
+    wire = Wire()
+    try:
+        transport, _ = await asyncio.get_running_loop().subprocess_exec(
+            lambda: _Process(wire), "/bin/sh", "-c", command, start_new_session=True
+        )
+    except OSError as error:
+        raise CommandError(host, f"/bin/sh cannot be started here: {error.strerror}") from error
+    return _LocalPipe(transport), wire
+
+
+def figures(path: str) -> Figures:
+    """Of this machine, now."""
+    import psutil  # Only local hosts need it, and it takes a while to import.
+
+    memory = psutil.virtual_memory()
+    cores = psutil.cpu_count() or 1
+    return Figures(
+        cores=cores,
+        memory=memory.total,
+        memory_used=memory.total - memory.available,
+        load=psutil.getloadavg()[0],
+        disk_free=psutil.disk_usage(path).free,
+        millicpus_used=round(psutil.cpu_percent() * cores * 10),
+    )

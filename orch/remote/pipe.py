@@ -1,0 +1,129 @@
+"""One process on a host with its three streams, however it is reached: an SSH channel here, local.py has the other.
+
+A Pipe is the end that is written to, a Wire the end that receives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, cast
+
+import asyncssh
+
+from orch.errors import CommandError, ConnectError
+
+Take = Callable[[bytes, bool], bool]
+"""(data, whether it is of stderr) → whether all that was waited for has come. May raise ValueError, or
+BrokenPipeError when whoever it is for is gone."""
+
+_LINGER = 1.0
+"""Seconds for output that comes after the exit status; a child in the background may hold the channel for ever."""
+
+
+class Pipe(Protocol):
+    def write(self, data: bytes) -> None: ...
+    def write_eof(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+class Gone(Exception):
+    """The process ended while more was expected of it. `status` is None when it is not known."""
+
+    def __init__(self, status: int | None) -> None:
+        self.status = status
+        super().__init__(f"ended with status {status}")
+
+
+class Wire:
+    """Hands what comes to whoever waits for it now; what nobody waits for is dropped."""
+
+    def __init__(self) -> None:
+        self._take: Take | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self.end: Exception | None = None
+        """Gone when the process ended by itself; another error when the way to it was lost."""
+        self._status: int | None = None
+        self.writable = asyncio.Event()
+        self.writable.set()
+
+    def expect(self, take: Take) -> asyncio.Future[None]:
+        """Done when `take` says so, failed with its ValueError or BrokenPipeError or with `end`."""
+        self._take = take
+        self._waiter = asyncio.get_running_loop().create_future()
+        if self.end is not None:
+            self._waiter.set_exception(self.end)
+        return self._waiter
+
+    def received(self, data: bytes, stderr: bool) -> None:
+        if self._take is None or self._waiter is None or self._waiter.done():
+            return
+        try:
+            if self._take(data, stderr):
+                self._waiter.set_result(None)
+        except (ValueError, BrokenPipeError) as error:
+            self._waiter.set_exception(error)
+
+    def exited(self, status: int | None) -> None:
+        """The process has ended; what it wrote may still be on its way."""
+        asyncio.get_running_loop().call_later(_LINGER, self.ended, Gone(status))
+        self._status = status
+
+    def lost(self, error: Exception | None) -> None:
+        """No more will come, with an error or, without one, since the channel was closed in good order."""
+        self.ended(error or Gone(self._status))
+
+    def ended(self, error: Exception) -> None:
+        self.writable.set()
+        if self.end is None:
+            self.end = error
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_exception(error)
+
+
+class _Session(asyncssh.SSHClientSession[bytes]):
+    """asyncssh's side of a Wire."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        self._wire.received(data, datatype == asyncssh.EXTENDED_DATA_STDERR)
+
+    def pause_writing(self) -> None:
+        self._wire.writable.clear()
+
+    def resume_writing(self) -> None:
+        self._wire.writable.set()
+
+    def exit_status_received(self, status: int) -> None:
+        self._wire.exited(status)
+
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
+        self._wire.exited(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wire.lost(exc)
+
+
+async def open_channel(
+    host: str, connection: asyncssh.SSHClientConnection, command: str, timeout: float
+) -> tuple[Pipe, Wire]:
+    """`command` is read by the user's login shell, whichever that is.
+
+    Raises ConnectError when the host is lost or its login hangs, CommandError when it gives no channel.
+    """
+    wire = Wire()
+    opening: Awaitable[Any] = connection.create_session(lambda: _Session(wire), command, encoding=None)
+    try:
+        async with asyncio.timeout(timeout):
+            channel, _ = await opening
+    except TimeoutError:
+        raise ConnectError(host, f"gives no shell within {timeout:g} s; is its disk stuck?") from None
+    except asyncssh.ChannelOpenError as error:
+        raise CommandError(host, f"no shell could be opened: {error.reason}") from error
+    except (asyncssh.DisconnectError, OSError) as error:
+        raise ConnectError(host, f"the connection was lost: {error}") from error
+    except asyncssh.Error as error:
+        raise CommandError(host, f"no shell could be opened: {error}") from error
+    return cast(Pipe, channel), wire

@@ -1,0 +1,109 @@
+"""One command on a channel of its own: its output handed on as it comes, its input streamed."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import asyncssh
+
+from orch.errors import CommandError, ConnectError, HostError
+from orch.remote.frames import Beginning, stream_line
+from orch.remote.pipe import Gone, Pipe, Wire
+from orch.remote.shell import no_shell
+
+Sink = Callable[[bytes, bool], None]
+"""(data, whether it is of stderr). May raise ValueError when it can take no more, BrokenPipeError when it is gone."""
+
+_KILLED = 128 + 9
+_CLEANUP_SECONDS = 5.0
+
+
+class Stream:
+    """Runs once. `end_children` ends everything below a process of the host."""
+
+    def __init__(self, host: str, pipe: Pipe, wire: Wire, end_children: Callable[[int], Awaitable[None]]) -> None:
+        self._host, self._pipe, self._wire, self._end_children = host, pipe, wire, end_children
+        self._pid = 0
+
+    async def run(self, script: str, sink: Sink, stdin: AsyncIterator[bytes] | None, timeout: float) -> int:
+        """The exit status. Cancelled, or after `timeout` seconds, the command is ended on its host too.
+
+        Raises CommandError when it outlasts them, ends the sink or its shell cannot run, ConnectError when the host
+        is lost, BrokenPipeError as the sink does.
+        """
+        nonce = secrets.token_hex(16)
+        beginning = Beginning(nonce)
+        line = stream_line(script, nonce, wants_stdin=stdin is not None)
+        try:
+            async with asyncio.timeout(timeout):
+                begun, ended = self._expect(beginning, sink)
+                self._pipe.write(line)
+                await asyncio.wait({begun, ended}, return_when=asyncio.FIRST_COMPLETED)
+                return await self._finish(ended, stdin if begun.done() else None)
+        except Gone as gone:
+            if not self._pid:
+                raise CommandError(self._host, no_shell(gone, beginning.said())) from gone
+            return _KILLED if gone.status is None else gone.status
+        except TimeoutError:
+            await self._end()
+            raise CommandError(self._host, f"was ended after {timeout:g} s") from None
+        except ValueError as error:
+            await self._end()
+            raise CommandError(self._host, str(error)) from error
+        except BrokenPipeError:
+            await self._end()
+            raise
+        except (OSError, asyncssh.Error) as error:
+            raise ConnectError(self._host, f"the connection was lost: {error}") from error
+        except asyncio.CancelledError:
+            await asyncio.shield(self._end())
+            raise
+        finally:
+            self._pipe.abort()
+
+    def _expect(self, beginning: Beginning, sink: Sink) -> tuple[asyncio.Future[None], asyncio.Future[None]]:
+        """Futures for the beginning of the command and for its end."""
+        begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def take(data: bytes, stderr: bool) -> bool:
+            if self._pid:
+                sink(data, stderr)
+            elif beginning.feed(data, stderr=stderr):
+                self._pid = beginning.pid
+                begun.set_result(None)
+                for early in (False, True):
+                    if rest := beginning.rest(stderr=early):
+                        sink(rest, early)
+            return False
+
+        return begun, self._wire.expect(take)
+
+    async def _finish(self, ended: asyncio.Future[None], stdin: AsyncIterator[bytes] | None) -> int:
+        """Never returns a status by itself: `ended` always fails, with Gone in good order."""
+        feeding = asyncio.create_task(self._feed(stdin)) if stdin is not None else None
+        try:
+            await ended
+        finally:
+            if feeding is not None:
+                feeding.cancel()
+                await asyncio.gather(feeding, return_exceptions=True)
+        raise AssertionError("a stream ends with its process")
+
+    async def _feed(self, stdin: AsyncIterator[bytes]) -> None:
+        async for chunk in stdin:
+            await self._wire.writable.wait()
+            if self._wire.end is not None:
+                return
+            self._pipe.write(chunk)
+        self._pipe.write_eof()
+
+    async def _end(self) -> None:
+        """Within a few seconds, whatever the host does."""
+        if self._pid and self._wire.end is None:
+            try:
+                async with asyncio.timeout(_CLEANUP_SECONDS):
+                    await self._end_children(self._pid)
+            except (TimeoutError, HostError, OSError, asyncssh.Error):
+                pass  # The host is lost, and with it all that could be done.

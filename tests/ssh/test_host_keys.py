@@ -1,0 +1,203 @@
+"""Host keys: no connection without one that is known, whatever the configuration says."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+import orch
+from orch.errors import HostKeyError
+from orch.remote.pool import Pool
+from tests.ssh.conftest import Sshd, attempt, known_line, serving, write_key
+
+
+@pytest.fixture(scope="module")
+def many_types(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    kinds = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa")
+    with serving(tmp_path_factory.mktemp("types"), host_keys=kinds) as server:
+        yield server
+
+
+def fingerprint(public: Path) -> str:
+    return asyncssh.read_public_key(str(public)).get_fingerprint()
+
+
+def keygen(*words: str) -> None:
+    subprocess.run(["ssh-keygen", "-q", *words], check=True, capture_output=True)
+
+
+async def test_a_known_host_lets_us_in(sshd: Sshd) -> None:
+    assert await attempt(sshd.host()) == "in\n"
+
+
+async def test_a_hashed_file_is_understood(sshd: Sshd, tmp_path: Path) -> None:
+    hashed = tmp_path / "known_hosts"
+    hashed.write_text((sshd.folder / "known_hosts").read_text())
+    keygen("-H", "-f", str(hashed))
+    assert hashed.read_text().startswith("|1|")
+    assert await attempt(sshd.host(known_hosts=str(hashed))) == "in\n"
+
+
+@pytest.mark.parametrize("number", [0, 1, 2], ids=["ed25519", "ecdsa", "rsa"])
+async def test_one_known_key_of_several_types_is_enough(many_types: Sshd, tmp_path: Path, number: int) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text(known_line(many_types.port, many_types.folder / f"host_key{number}.pub"))
+    assert await attempt(many_types.host(known_hosts=str(file))) == "in\n"
+
+
+@pytest.mark.parametrize("other", ["", "[127.0.0.1]:1 "])
+async def test_an_unknown_host_is_refused_with_its_fingerprint_and_the_way_out(
+    sshd: Sshd, tmp_path: Path, other: str
+) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text(other and other + (sshd.folder / "host_key0.pub").read_text())
+    before = file.read_text()
+    with pytest.raises(HostKeyError) as caught:
+        await attempt(sshd.host(known_hosts=str(file)))
+    assert str(caught.value) == (
+        f"w1: the host key of 127.0.0.1:{sshd.port} is not known: ssh-ed25519 "
+        f"{fingerprint(sshd.folder / 'host_key0.pub')}. Compare it with `ssh-keygen -lf "
+        f"/etc/ssh/ssh_host_ed25519_key.pub` there; --accept-new trusts it and writes it to {file}"
+    )
+    assert file.read_text() == before
+
+
+async def test_without_a_file_nobody_is_known(sshd: Sshd, tmp_path: Path) -> None:
+    with pytest.raises(HostKeyError, match="is not known"):
+        await attempt(sshd.host(known_hosts=str(tmp_path / "absent")))
+    assert not (tmp_path / "absent").exists()
+
+
+async def test_trust_on_first_use_is_written_down_and_holds(sshd: Sshd, tmp_path: Path) -> None:
+    file = tmp_path / "new" / "known_hosts"
+    assert await attempt(sshd.host(known_hosts=str(file)), accept_new=True) == "in\n"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert await attempt(sshd.host(known_hosts=str(file))) == "in\n"
+    shown = subprocess.run(  # noqa: ASYNC221
+        ["ssh-keygen", "-F", f"[127.0.0.1]:{sshd.port}", "-f", str(file)], capture_output=True, text=True, check=True
+    )
+    assert (sshd.folder / "host_key0.pub").read_text().split()[1] in shown.stdout
+
+
+async def test_trust_on_first_use_keeps_what_the_file_has_and_hashes_as_it_does(sshd: Sshd, tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text("other.example.com " + (sshd.folder / "stranger_key.pub").read_text())
+    keygen("-H", "-f", str(file))
+    file.write_text(file.read_text().rstrip("\n"))
+    before = file.read_text()
+    await attempt(sshd.host(known_hosts=str(file)), accept_new=True)
+    lines = file.read_text().splitlines()
+    assert lines[0] == before
+    assert lines[1].startswith("|1|")
+    assert len(lines) == 2
+    assert await attempt(sshd.host(known_hosts=str(file))) == "in\n"
+
+
+async def test_a_changed_key_is_refused_with_both_fingerprints_also_with_trust_on_first_use(
+    sshd: Sshd, tmp_path: Path
+) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text(known_line(sshd.port, sshd.folder / "stranger_key.pub"))
+    before = file.read_text()
+    for accept_new in (False, True):
+        with pytest.raises(HostKeyError) as caught:
+            await attempt(sshd.host(known_hosts=str(file)), accept_new=accept_new)
+        said = str(caught.value)
+        assert said.startswith("w1: its host key has changed: ")
+        assert fingerprint(sshd.folder / "host_key0.pub") in said
+        assert fingerprint(sshd.folder / "stranger_key.pub") in said
+        assert f"ssh-keygen -f {file} -R '[127.0.0.1]:{sshd.port}'" in said
+    assert file.read_text() == before
+
+
+async def test_a_host_that_has_no_key_of_the_known_type_any_more_has_changed(sshd: Sshd, tmp_path: Path) -> None:
+    write_key(tmp_path / "old", "ssh-rsa")
+    file = tmp_path / "known_hosts"
+    file.write_text(known_line(sshd.port, tmp_path / "old.pub"))
+    with pytest.raises(HostKeyError, match=rf"has changed.*{re.escape(fingerprint(tmp_path / 'old.pub'))}"):
+        await attempt(sshd.host(known_hosts=str(file)), accept_new=True)
+
+
+async def test_a_key_signed_by_a_known_authority_is_trusted_and_another_not(tmp_path: Path) -> None:
+    for name in ("authority", "other"):
+        write_key(tmp_path / name, "ssh-ed25519")
+    folder = tmp_path / "server"
+    folder.mkdir()
+    write_key(folder / "signed", "ssh-ed25519")
+    keygen("-s", str(tmp_path / "authority"), "-I", "w1", "-h", "-n", "127.0.0.1", str(folder / "signed.pub"))
+    certified = (f"HostKey {folder}/signed", f"HostCertificate {folder}/signed-cert.pub")
+    with serving(folder, *certified) as server:
+        file = tmp_path / "known_hosts"
+        file.write_text("@cert-authority * " + (tmp_path / "authority.pub").read_text())
+        assert await attempt(server.host(known_hosts=str(file))) == "in\n"
+        file.write_text("@cert-authority * " + (tmp_path / "other.pub").read_text())
+        with pytest.raises(HostKeyError, match=r"^w1: "):
+            await attempt(server.host(known_hosts=str(file)))
+
+
+async def test_a_revoked_key_is_refused(sshd: Sshd, tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    key = (sshd.folder / "host_key0.pub").read_text()
+    file.write_text(f"@revoked * {key}" + known_line(sshd.port, sshd.folder / "host_key0.pub"))
+    for accept_new in (False, True):
+        with pytest.raises(HostKeyError, match=r"cannot be trusted: .*revoked"):
+            await attempt(sshd.host(known_hosts=str(file)), accept_new=accept_new)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "StrictHostKeyChecking no",
+        "StrictHostKeyChecking no\nUserKnownHostsFile none\nGlobalKnownHostsFile none",
+        "StrictHostKeyChecking no\nUserKnownHostsFile /dev/null\nGlobalKnownHostsFile /dev/null",
+    ],
+)
+async def test_no_configuration_of_ssh_turns_the_verification_off(sshd: Sshd, tmp_path: Path, config: str) -> None:
+    file = tmp_path / "config"
+    file.write_text(config)
+    absent = "" if "KnownHosts" in config else str(tmp_path / "absent")
+    with pytest.raises(HostKeyError, match="is not known"):
+        await attempt(sshd.host(known_hosts=absent, ssh_config=str(file)))
+
+
+async def test_an_alias_is_looked_up_instead_of_the_address(sshd: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("HostKeyAlias db-primary")
+    file = tmp_path / "known_hosts"
+    public = (sshd.folder / "host_key0.pub").read_text()
+    file.write_text(f"[db-primary]:{sshd.port} {public}")
+    assert await attempt(sshd.host(known_hosts=str(file), ssh_config=str(tmp_path / "config"))) == "in\n"
+
+
+async def test_many_first_connections_write_every_key_once(sshd: Sshd, tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    host = sshd.host(known_hosts=str(file))
+    async with Pool(accept_new=True) as pool:
+        link = pool.link(host)
+        await link.run_script("true", timeout=5)
+    async with Pool(accept_new=True) as pool:
+        await pool.link(host).run_script("true", timeout=5)
+    assert len(file.read_text().splitlines()) == 1
+
+
+def test_there_is_one_place_that_connects_and_it_always_hands_over_known_hosts() -> None:
+    calls = [
+        (source.name, call)
+        for source in Path(orch.__file__).parent.rglob("*.py")
+        for call in ast.walk(ast.parse(source.read_text()))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and _is_connect(call.func)
+    ]
+    assert [name for name, _ in calls] == ["connect.py"]
+    given = {word.arg: word.value for word in calls[0][1].keywords}
+    assert ast.unparse(given["known_hosts"]) == "known_hosts"
+
+
+def _is_connect(function: ast.Attribute) -> bool:
+    return ast.unparse(function.value) == "asyncssh" and (
+        function.attr.startswith("connect") or function.attr in {"create_connection", "run_client"}
+    )
