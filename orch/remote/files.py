@@ -37,4 +37,4 @@ async def running_file(link: Link, content: bytes, arguments: str) -> str:
     file = shlex.quote(await write_temporary(link, content))
     named = _SHEBANG.match(content)
     interpreter = shlex.join(named[1].decode(errors="replace").split(None, 1)) if named else "/bin/sh"
-    return f"trap 'rm -f {file}' EXIT\n{interpreter} {file} {arguments}"
+    return f"trap 'rm -f {file}' EXIT; trap 'exit 143' TERM\n{interpreter} {file} {arguments}"

@@ -1,4 +1,4 @@
-"""Ending what a shell has started, without ending the shell: by the process tree, from a second channel."""
+"""Ending what a shell has started: by the process tree, from a second channel."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ while [ "$more" ]; do
         case $found in *" $2 "*) found="$found$pid " more=1 ;; esac
     done
 done
-children=${{found#" {pid} "}}
-[ "$children" ] || exit 0
-kill -TERM $children 2>/dev/null
+{spare}
+[ "${{found# }}" ] || exit 0
+# Parents come first, so that none starts another child instead of the one that ended.
+kill -TERM $found 2>/dev/null
 sleep {grace}
-kill -KILL $children 2>/dev/null
+kill -KILL $found 2>/dev/null
 exit 0
 """
 
 
-def end_children(pid: int) -> str:
-    """Shell text that ends every process below `pid`, but for those that have left it for another parent."""
-    return _SCRIPT.format(pid=int(pid), grace=GRACE)
+def end_tree(pid: int, *, spare_root: bool) -> str:
+    """Shell text that ends every process below `pid`, but for those that have left it for another parent, and `pid`
+    itself unless it is to be spared."""
+    spare = f'found=${{found#" {int(pid)}"}}' if spare_root else ""
+    return _SCRIPT.format(pid=int(pid), grace=GRACE, spare=spare)

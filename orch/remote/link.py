@@ -6,6 +6,7 @@ import asyncio
 import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import asyncssh
 
@@ -16,7 +17,7 @@ from orch.remote.become import Become, open_shell
 from orch.remote.connect import Access
 from orch.remote.frames import Result
 from orch.remote.held import HeldConnection
-from orch.remote.kill import end_children
+from orch.remote.kill import end_tree
 from orch.remote.local import open_process
 from orch.remote.pipe import Pipe, Wire, open_channel
 from orch.remote.shell import Shell
@@ -40,6 +41,7 @@ class Link:
         self._connection = HeldConnection(lambda: connect(host))
         self._slots = asyncio.Semaphore(SHELLS)
         self._idle: list[Shell] = []
+        self._local: list[Wire] = []
         login = host.login
         become_user = "" if login.become_user == login.user else login.become_user
         self._become = Become(become_user, login.user or "you", login.become_password)
@@ -70,7 +72,8 @@ class Link:
         Cancelled or timed out, the command is ended on the host. Raises HostError as `run` does.
         """
         pipe, wire = await self._open(self._become)
-        return await Stream(self.host.name, pipe, wire, self._end_children).run(script, sink, stdin, timeout)
+        ended = partial(self._end_tree, spare_root=False)
+        return await Stream(self.host.name, pipe, wire, ended).run(script, sink, stdin, timeout)
 
     @asynccontextmanager
     async def _shell(self) -> AsyncIterator[Shell]:
@@ -80,7 +83,7 @@ class Link:
                 shell = self._idle.pop()
             else:
                 pipe, wire = await self._open(self._become)
-                shell = Shell(self.host.name, pipe, wire, self._end_children)
+                shell = Shell(self.host.name, pipe, wire, partial(self._end_tree, spare_root=True))
             try:
                 yield shell
             finally:
@@ -92,17 +95,21 @@ class Link:
 
     async def _channel(self, command: str) -> tuple[Pipe, Wire]:
         if self.host.login.connection == "local":
-            return await open_process(self.host.name, command)
+            pipe, wire = await open_process(self.host.name, command)
+            self._local.append(wire)
+            return pipe, wire
         return await open_channel(self.host.name, await self._connection.get(), command, self._timeout)
 
-    async def _end_children(self, pid: int) -> None:
+    async def _end_tree(self, pid: int, *, spare_root: bool) -> None:
         pipe, wire = await self._open(self._become)
         killer = Stream(self.host.name, pipe, wire, _nothing)
-        await killer.run(end_children(pid), lambda data, stderr: None, None, _KILL_SECONDS)
+        await killer.run(end_tree(pid, spare_root=spare_root), lambda data, stderr: None, None, _KILL_SECONDS)
 
     async def close(self) -> None:
         for shell in self._idle:
             shell.close()
+        for wire in self._local:
+            await wire.closed.wait()
         await self._connection.close()
 
 

@@ -44,6 +44,7 @@ class Wire:
         self.end: Exception | None = None
         """Gone when the process ended by itself; another error when the way to it was lost."""
         self._status: int | None = None
+        self.closed = asyncio.Event()
         self.writable = asyncio.Event()
         self.writable.set()
 
@@ -71,6 +72,7 @@ class Wire:
 
     def lost(self, error: Exception | None) -> None:
         """No more will come, with an error or, without one, since the channel was closed in good order."""
+        self.closed.set()
         self.ended(error or Gone(self._status))
 
     def ended(self, error: Exception) -> None:

@@ -22,10 +22,10 @@ _ENDED_SECONDS = 5.0
 
 
 class Shell:
-    """Not for use by two tasks at once. `end_children` ends everything below a process of the host."""
+    """Not for use by two tasks at once. `end_tree` ends everything below a process of the host."""
 
-    def __init__(self, host: str, pipe: Pipe, wire: Wire, end_children: Callable[[int], Awaitable[None]]) -> None:
-        self._host, self._pipe, self._wire, self._end_children = host, pipe, wire, end_children
+    def __init__(self, host: str, pipe: Pipe, wire: Wire, end_tree: Callable[[int], Awaitable[None]]) -> None:
+        self._host, self._pipe, self._wire, self._end_tree = host, pipe, wire, end_tree
         self._pid = 0
         self._usable = True
 
@@ -92,7 +92,7 @@ class Shell:
             return
         try:
             async with asyncio.timeout(_ENDED_SECONDS):
-                await self._end_children(self._pid)
+                await self._end_tree(self._pid)
                 await ended
             self._usable = True
         except (TimeoutError, HostError, ValueError, Gone, OSError, asyncssh.Error):

@@ -21,10 +21,10 @@ _CLEANUP_SECONDS = 5.0
 
 
 class Stream:
-    """Runs once. `end_children` ends everything below a process of the host."""
+    """Runs once. `end_tree` ends a process of the host and everything below it."""
 
-    def __init__(self, host: str, pipe: Pipe, wire: Wire, end_children: Callable[[int], Awaitable[None]]) -> None:
-        self._host, self._pipe, self._wire, self._end_children = host, pipe, wire, end_children
+    def __init__(self, host: str, pipe: Pipe, wire: Wire, end_tree: Callable[[int], Awaitable[None]]) -> None:
+        self._host, self._pipe, self._wire, self._end_tree = host, pipe, wire, end_tree
         self._pid = 0
 
     async def run(self, script: str, sink: Sink, stdin: AsyncIterator[bytes] | None, timeout: float) -> int:
@@ -104,6 +104,6 @@ class Stream:
         if self._pid and self._wire.end is None:
             try:
                 async with asyncio.timeout(_CLEANUP_SECONDS):
-                    await self._end_children(self._pid)
+                    await self._end_tree(self._pid)
             except (TimeoutError, HostError, OSError, asyncssh.Error):
                 pass  # The host is lost, and with it all that could be done.

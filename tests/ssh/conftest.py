@@ -43,6 +43,7 @@ class Sshd(msgspec.Struct, frozen=True):
 
     folder: Path
     port: int
+    pid: int = 0
 
     def host(self, **login: Any) -> Host:
         """As an inventory would describe it, but for what `login` says otherwise."""
@@ -85,7 +86,7 @@ def serving(folder: Path, *config: str, host_keys: Sequence[str] = ("ssh-ed25519
     argv = [SSHD, "-D", "-e", "-f", str(folder / "sshd_config"), "-p", str(server.port)]
     with (folder / "log").open("wb") as log, subprocess.Popen(argv, stderr=log) as process:
         wait_for_port(server.port, process)
-        yield server
+        yield msgspec.structs.replace(server, pid=process.pid)
         process.terminate()
 
 

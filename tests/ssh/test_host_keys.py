@@ -79,7 +79,7 @@ async def test_trust_on_first_use_is_written_down_and_holds(sshd: Sshd, tmp_path
     assert await attempt(sshd.host(known_hosts=str(file)), accept_new=True) == "in\n"
     assert file.stat().st_mode & 0o777 == 0o600
     assert await attempt(sshd.host(known_hosts=str(file))) == "in\n"
-    shown = subprocess.run(  # noqa: ASYNC221
+    shown = subprocess.run(
         ["ssh-keygen", "-F", f"[127.0.0.1]:{sshd.port}", "-f", str(file)], capture_output=True, text=True, check=True
     )
     assert (sshd.folder / "host_key0.pub").read_text().split()[1] in shown.stdout

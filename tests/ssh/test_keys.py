@@ -170,7 +170,7 @@ async def test_a_certificate_beside_the_key_is_used(
     for name in ("authority", "id"):
         write_key(tmp_path / name, "ssh-ed25519")
     words = ["ssh-keygen", "-q", "-s", str(tmp_path / "authority"), "-I", "me", "-n", "root", str(tmp_path / "id.pub")]
-    subprocess.run(words, check=True, capture_output=True)  # noqa: ASYNC221
+    subprocess.run(words, check=True, capture_output=True)
     with pytest.raises(AuthError):
         await attempt(sshd.host(key_file=str(tmp_path / "id")))
     file = sshd.folder / "authorized_keys"
