@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import sys
@@ -75,6 +76,11 @@ def run_cli(arguments: list[str]) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "", err=True)
         return 2
+    except click.NoSuchOption as error:
+        if error.ctx is not None and error.ctx.info_name == "run":
+            click.echo("orch: an option of the command itself needs -- before the command", err=True)
+        error.show()
+        return error.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -84,8 +90,11 @@ def run_cli(arguments: list[str]) -> int:
     except OrchError as error:
         click.echo(f"orch: {error}", err=True)
         return error.exit_status
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; nothing more may be written, not even at exit.
+    except OSError as error:
+        # Files are told of by name elsewhere: this is standard output. Nothing more may be written, not even at exit.
         sys.stdout = None
-        return 0
+        if error.errno == errno.EPIPE:  # Whoever read it has seen enough.
+            return 0
+        click.echo(f"orch: the output cannot be written: {error.strerror}", err=True)
+        return 1
     return result if isinstance(result, int) else 0

@@ -85,8 +85,13 @@ class Lines:
             partial = partial[_LONGEST_LINE:]
         self._partial = partial
         if lines:
-            self._out.write(b"".join(self._prefix + self._visible(line) + b"\n" for line in lines))
-            self._out.flush()
+            text = b"".join(self._prefix + self._visible(line) + b"\n" for line in lines)
+            try:
+                self._out.write(text)
+                self._out.flush()
+            except OSError as error:
+                # Whatever the reason, nobody reads on; a host is not to blame for it.
+                raise BrokenPipeError(error.errno, error.strerror) from error
 
     def end(self) -> None:
         if self._partial:

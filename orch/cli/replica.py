@@ -10,6 +10,7 @@ from orch.cli.output import Column, Row, age, emit
 from orch.cli.settings import Settings, current_settings, settings_options
 from orch.controllers.status import ReplicaStatus, replica_statuses
 from orch.errors import UsageError
+from orch.model.node import Unreachable
 from orch.store.protocol import Changes
 
 _COLUMNS = (
@@ -53,7 +54,8 @@ async def _ps(settings: Settings, name: str | None) -> int:
             raise UsageError(f"nothing is called {name}; `orch ps` lists all there is")
     emit(settings, [_data(row) for row in rows], [_shown(row) for row in rows], _COLUMNS)
     warn_of_nodes(observed)
-    return 3 if any(row.state == "unknown" for row in rows) else 0
+    lost = any(isinstance(observation, Unreachable) for observation in observed.values())
+    return 3 if lost or any(row.state == "unknown" for row in rows) else 0
 
 
 def _data(row: ReplicaStatus) -> Row:

@@ -89,8 +89,11 @@ def report_applied(settings: Settings, applied: Applied, stacks: Iterable[str], 
     warn_of_nodes(applied.view.observed, told={r.node for r in refusals if r.node} | set(lost))
     failed = [row for row in rows if row.failed]
     for row in failed:
-        warn(f"{row.name}: {row.reason} on {row.node}; its output says more: podman logs {row.id}")
-    told = {str(o.action.replica.slot) for o in applied.outcomes if o.error}
+        warn(
+            f"{row.name}: {row.reason} on {row.node}; its output says more: "
+            f"orch run {row.node} -b -- podman logs {row.stack}.{row.service}.{row.slot}"
+        )
+    told = {str(o.action.replica.slot) for o in applied.outcomes if o.error} | {row.name for row in failed}
     for action in applied.plan.actions:
         if str(action.replica.slot) in told:
             continue

@@ -80,6 +80,8 @@ def apply_command(file: Path, stack: str | None, prune: bool, dry_run: bool) -> 
 def scale_command(targets: tuple[str, ...], dry_run: bool) -> int:
     """Change how many replicas services have, until the next apply says otherwise."""
     wanted = dict(_read_target(target) for target in targets)
+    if len(wanted) < len(targets):
+        raise UsageError("scale names a service twice")
     stacks = sorted({stack for stack, _ in wanted})
     return run_async(_change(current_settings(), lambda engine: _scaled(engine, wanted), stacks, dry_run=dry_run))
 
@@ -94,7 +96,8 @@ def rm_command(stacks: tuple[str, ...], yes: bool, dry_run: bool) -> int:
     if not (yes or dry_run):
         if not on_terminal():
             raise UsageError("rm removes containers and nobody can be asked here; add --yes")
-        click.confirm(f"Remove {', '.join(stacks)} and all their containers?", abort=True, err=True)
+        if not click.confirm(f"Remove {', '.join(stacks)} and all their containers?", err=True):
+            raise RefusedError("nothing was removed")
     return run_async(_change(current_settings(), lambda engine: _removed(engine, stacks), stacks, dry_run=dry_run))
 
 
@@ -150,7 +153,8 @@ def _scaled(engine: Engine, wanted: dict[tuple[str, str], int]) -> Changes:
 
 
 def _removed(engine: Engine, stacks: Sequence[str]) -> Changes:
-    known = [s.name for s in engine.stacks()]
+    # One whose node was away may have been removed already and still have containers.
+    known = sorted({s.name for s in engine.stacks()} | engine.recorded_stacks())
     for stack in stacks:
         _require(stack, known)
     return Changes(delete_stacks=tuple(stacks))

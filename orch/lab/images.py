@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from orch.errors import LabError
+from orch.errors import LabError, UsageError
 from orch.lab.layout import IMAGES
 from orch.lab.machine import Machine
 
@@ -56,9 +56,9 @@ def make_image(machine: Machine, name: str, tag: str) -> str:
     """The full name of the image, made unless it exists. Raises LabError for what cannot be made."""
     recipe = RECIPES.get(name)
     if recipe is None:
-        raise LabError(f"there is no recipe for an image {name!r}; known: {', '.join(sorted(RECIPES))}")
+        raise UsageError(f"there is no recipe for an image {name!r}; known: {', '.join(sorted(RECIPES))}")
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", tag) is None:
-        raise LabError(f"{tag!r} cannot be an image's tag")
+        raise UsageError(f"{tag!r} cannot be an image's tag")
     full = f"localhost/{name}:{tag}"
     prepare_store(machine)
     if not _podman(machine, "images", "--quiet", "--filter", f"reference={full}").strip():

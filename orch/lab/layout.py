@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from orch.errors import LabError
+from orch.errors import UsageError
 
 HOME = Path("/var/lib/orch-lab")
 """Namespaces, mounts and cgroups are the machine's, so the folder that lists them is too."""
@@ -48,22 +48,24 @@ class Lab(msgspec.Struct, frozen=True):
     hosts: tuple[LabHost, ...]
 
     def host(self, name: str) -> LabHost:
-        """Raises LabError for an unknown name."""
+        """Raises UsageError for an unknown name."""
         for host in self.hosts:
             if host.name == name:
                 return host
-        raise LabError(f"lab {self.name} has no host {name}; it has {', '.join(h.name for h in self.hosts) or 'none'}")
+        raise UsageError(
+            f"lab {self.name} has no host {name}; it has {', '.join(h.name for h in self.hosts) or 'none'}"
+        )
 
     def paths(self) -> LabPaths:
         return LabPaths(self.name)
 
 
 class LabPaths:
-    """Every path and name of one lab, from its name alone. Raises LabError for a name that cannot be used."""
+    """Every path and name of one lab, from its name alone. Raises UsageError for a name that cannot be used."""
 
     def __init__(self, lab: str) -> None:
         if _NAME.fullmatch(lab) is None or lab in {IMAGES.name, IMAGE_STORE}:
-            raise LabError(f"{lab!r} cannot name a lab: use up to 16 of a-z, 0-9 and -, a letter first")
+            raise UsageError(f"{lab!r} cannot name a lab: use up to 16 of a-z, 0-9 and -, a letter first")
         self.lab = lab
         self.home = HOME / lab
         self.lock = HOME / f"{lab}.lock"
@@ -113,8 +115,8 @@ class LabPaths:
 def plan_lab(name: str, count: int, millicpus: int, memory: int) -> Lab:
     """`count` hosts w1 … wN, all alike."""
     if not 1 <= count <= MAX_HOSTS:
-        raise LabError(f"a lab has 1 to {MAX_HOSTS} hosts, not {count}")
+        raise UsageError(f"a lab has 1 to {MAX_HOSTS} hosts, not {count}")
     if memory and memory < 64 << 20:
-        raise LabError("a lab host needs at least 64m of memory")
+        raise UsageError("a lab host needs at least 64m of memory")
     hosts = tuple(LabHost(f"w{n}", n, millicpus, memory) for n in range(1, count + 1))
     return Lab(LabPaths(name).lab, hosts)

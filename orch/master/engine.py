@@ -58,6 +58,10 @@ class Engine:
     def stacks(self) -> tuple[StackSpec, ...]:
         return self._store.stacks()
 
+    def recorded_stacks(self) -> set[str]:
+        """Stacks of which replicas are recorded, wanted or not."""
+        return {replica.slot.stack for replica in self._store.replicas()}
+
     async def observe(self, *, sample_seconds: float = 0) -> dict[str, NodeObservation]:
         return await observe_fleet(self._pool, self._fleet.hosts, self._fleet.cluster, sample_seconds=sample_seconds)
 

@@ -70,8 +70,13 @@ class Executor:
     async def _act(self, action: Run | Remove) -> Outcome:
         node = action.replica.node
         command, seconds = command_of(self._cluster, action)
+        link = self._pool.link(self._hosts[node])
         try:
-            result = await self._pool.link(self._hosts[node]).run(command, timeout=seconds + _ANSWER_SECONDS)
+            result = await link.run(command, timeout=seconds + _ANSWER_SECONDS)
+            if result.status != 0 and commands.name_is_taken_in_storage(result.complaint):
+                cleared = await link.run(commands.remove_leftover(action.replica.container), timeout=seconds)
+                if cleared.status == 0:
+                    result = await link.run(command, timeout=seconds + _ANSWER_SECONDS)
             succeeded(node, "podman", result)
         except HostError as error:
             return Outcome(action, error.reason, lost=isinstance(error, ConnectError | AuthError | HostKeyError))

@@ -53,6 +53,21 @@ def remove(container: str, grace: int) -> Command:
     return Command(within(grace + REMOVE_SECONDS, argv), environment=_FRUGAL)
 
 
+def name_is_taken_in_storage(complaint: str) -> bool:
+    """Whether `run` failed over what a power cut in the middle of an earlier start left behind."""
+    return "creating container storage" in complaint and "is already in use" in complaint
+
+
+def remove_leftover(container: str) -> Command:
+    """Remove a container of which podman has the storage alone: no list but `--external` shows it, and `run` trips
+    over its name. One that another program keeps there has another state, and one that podman knows is not listed."""
+    script = (
+        """[ "$(podman ps --all --external --filter "name=^$1\\$" --format '{{.Status}}')" = Storage ] """
+        """&& exec podman rm --force --ignore -- "$1" """
+    )
+    return Command(within(REMOVE_SECONDS, ("sh", "-c", script.strip(), "sh", container)), environment=_FRUGAL)
+
+
 def fits_env_file(key: str, value: str) -> bool:
     """Whether podman reads the line `key=value` of an environment file as it was written.
 

@@ -9,6 +9,7 @@ import click
 
 BENCHES = {
     "deploy": "40 replicas onto one host, against xargs and podman on that host",
+    "fanout": "one command on many hosts, against xargs ssh, clush, pyinfra, ansible and parallel-ssh",
     "lab": "how soon the hosts of a lab can be used",
     "start-up": "what `orch version` and `orch --help` cost",
 }

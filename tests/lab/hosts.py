@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -133,6 +134,6 @@ class Operator:
 def down_abandoned() -> None:
     """Take away labs of test runs that were killed."""
     for name in fleet.labs():
-        kind, _, pid = name.rpartition("-")
-        if kind in {"test-t", "test-o", "test-o2"} and not psutil.pid_exists(int(pid)):
+        made = re.fullmatch(r"test-[to]-(\d+)(-b)?", name)
+        if made is not None and not psutil.pid_exists(int(made[1])):
             orch("lab", "down", "--lab", name)

@@ -35,7 +35,7 @@ def test_a_dead_host_takes_no_part_in_a_first_apply(op: Operator, faults: Faults
     # Which of the two depends on whether this machine still remembers the host's hardware address.
     assert re.search(r"no way to 198\.18\.0\.3:22|no answer from 198\.18\.0\.3:22", done.stderr)
     assert "6 of 6 replicas running" in done.stderr
-    assert sorted(row["node"] for row in op.ps().values()) == ["w1"] * 3 + ["w2"] * 3
+    assert sorted(row["node"] for row in op.ps(status=3).values()) == ["w1"] * 3 + ["w2"] * 3
 
 
 def test_a_host_that_dies_keeps_its_share_and_holds_up_nobody(op: Operator, faults: Faults) -> None:
@@ -94,6 +94,9 @@ def test_a_host_that_dies_half_way_costs_one_line(op: Operator, faults: Faults) 
     assert {state for on_w2, state in states if not on_w2} == {"running"}
     assert {state for on_w2, state in states if on_w2} == {"unknown"}
 
+    faults.start("w2")
+    assert "30 of 30 replicas running" in op.apply(text(replicas=30)).stderr
+
 
 def test_nodes_and_run_tell_the_dead_from_the_living(op: Operator, faults: Faults) -> None:
     faults.kill("w1")
@@ -120,3 +123,23 @@ def test_a_host_without_podman_is_unsuitable_and_said_to_be(op: Operator) -> Non
         assert sorted(row["node"] for row in op.ps().values()) == ["w2", "w3"]
     finally:
         op.lab.inside("w1", "mv", "/usr/bin/podman.away", "/usr/bin/podman")
+
+
+HALF_MADE = """
+name=shop.web.1
+for delay in $(seq 10 99) $(seq 10 99); do
+    podman create --name $name localhost/busybox:latest true >/dev/null 2>&1 & pid=$!
+    sleep 0.0$delay
+    kill -KILL $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    [ "$(podman ps --all --external --filter "name=^$name\\$" --format '{{.Status}}')" != Storage ] || exit 0
+    podman rm --force --ignore $name >/dev/null 2>&1
+done
+exit 1
+"""
+
+
+def test_what_a_power_cut_left_of_a_start_does_not_hold_the_name(op: Operator) -> None:
+    op.lab.inside("w1", "sh", "-c", HALF_MADE)
+
+    assert "1 of 1 replicas running" in op.apply(text(replicas=1)).stderr

@@ -1,0 +1,85 @@
+"""A hundred addresses that answer SSH: one lab host's sshd on its loopback, seen from inside that host's network."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from orch.lab import fleet
+from orch.lab.layout import USER, LabPaths
+from tests.bench.process import ORCH
+
+PORT = 2222
+_SSHD = f"""
+Port {PORT}
+ListenAddress 0.0.0.0
+HostKey /etc/ssh/ssh_host_ed25519_key
+PidFile none
+UsePAM no
+MaxStartups 2000
+PasswordAuthentication no
+"""
+
+
+class Addresses(msgspec.Struct, frozen=True):
+    """`prefix` is the beginning of a command line that shall run where the addresses are."""
+
+    folder: Path
+    key: str
+    known_hosts: str
+    prefix: tuple[str, ...]
+
+    def hosts(self, count: int) -> list[str]:
+        return addresses(count)
+
+    def inventory(self, count: int) -> Path:
+        """For orch and Ansible alike."""
+        file = self.folder / f"hosts{count}.yml"
+        file.write_text(
+            yaml.safe_dump(
+                {
+                    "all": {
+                        "vars": {
+                            "ansible_user": USER,
+                            "ansible_port": PORT,
+                            "ansible_ssh_private_key_file": self.key,
+                            "ansible_ssh_common_args": f"-o UserKnownHostsFile={self.known_hosts}",
+                        },
+                        "hosts": {f"h{n}": {"ansible_host": a} for n, a in enumerate(addresses(count))},
+                    }
+                }
+            )
+        )
+        return file
+
+
+def addresses(count: int) -> list[str]:
+    return [f"127.1.{n // 250}.{n % 250 + 1}" for n in range(count)]
+
+
+@contextmanager
+def many_addresses(folder: Path, most: int) -> Iterator[Addresses]:
+    """The account there has /bin/sh and no start-up files."""
+    lab = f"bench-{os.getpid()}"
+    paths = LabPaths(lab)
+    try:
+        _run([ORCH, "lab", "up", "--lab", lab, "-n", "1"])
+        script = "cat >/tmp/sshd.conf && mkdir -p /run/sshd && /usr/sbin/sshd -f /tmp/sshd.conf"
+        _run([ORCH, "lab", "exec", "--lab", lab, "w1", "--", "sh", "-c", script], _SSHD)
+        public = paths.known_hosts.read_text().splitlines()[0].split(None, 1)[1]
+        known = folder / "known_hosts"
+        known.write_text("".join(f"[{address}]:{PORT} {public}\n" for address in addresses(most)))
+        netns = f"/run/netns/{paths.netns('w1')}"
+        yield Addresses(folder, str(paths.key), str(known), ("nsenter", f"--net={netns}", "--"))
+    finally:
+        fleet.down(lab)
+
+
+def _run(argv: Sequence[str], stdin: str = "") -> None:
+    subprocess.run(argv, input=stdin, text=True, check=True, capture_output=True)
