@@ -26,8 +26,10 @@ def load_fleet(settings: Settings) -> Fleet:
 def open_pool(settings: Settings) -> Pool:
     """Connections as the settings want them, with questions for whoever sits at the terminal."""
     from orch.cli.ask import Terminal
+    from orch.remote.dial import allow_descriptors
     from orch.remote.pool import Pool
 
+    allow_descriptors()
     return Pool(connect_timeout=settings.timeout, asker=Terminal(), accept_new=settings.accept_new)
 
 
