@@ -126,7 +126,9 @@ def test_this_machine_is_examined(shell: Sequence[str], programs: Path) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_bare_host_is_examined_to_the_end(shell: Sequence[str], programs: Path, tmp_path: Path) -> None:
-    found = examine(shell, programs, trees.plant(tmp_path, trees.ALPINE | {"proc/42/comm": "ntpd\n"}))
+    found = examine(
+        shell, programs, trees.plant(tmp_path, trees.ALPINE | {"proc/42/comm": "ntpd\n", "run/systemd/x": ""})
+    )
 
     assert (found.os, found.system, found.memory) == (("alpine",), "Alpine Linux v3.19", 2013840 << 10)
     assert (found.controllers, found.systemd, found.ip_forward, found.disk) == (frozenset(), False, None, None)
@@ -196,7 +198,8 @@ def test_what_podman_warns_of_while_it_works_is_no_error(programs: Path) -> None
     install(
         programs,
         "podman",
-        'case "$1" in --version) echo podman version 4.3.1;; *) echo warn >&2; echo podman_info a b c;; esac',
+        'case "$1" in --version) echo podman version 4.3.1;; '
+        "*) echo podman_error old kernel >&2; echo podman_info a b c;; esac",
     )
     found = examine(SHELLS[0], programs)
 
@@ -214,7 +217,7 @@ def test_a_host_without_timeout_is_examined_all_the_same(programs: Path) -> None
 
 def test_a_timeout_that_knows_no_second_signal_does_not_count(programs: Path) -> None:
     (programs / "timeout").unlink()
-    install(programs, "timeout", '[ "$1" != -k ] || { echo usage >&2; exit 1; }')
+    install(programs, "timeout", '[ "$1" != -k ] || { echo usage >&2; exit 1; }; shift; "$@"')
 
     assert "timeout" not in examine(SHELLS[0], programs).programs
 

@@ -223,6 +223,20 @@ def test_each_ailment_alone(changed: dict[str, object], level: str, check: str, 
     )
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"ip_forward": None},
+        {"disk": None},
+        {"max_sessions": None},
+        {"programs": without("crun"), "podman_info": PodmanInfo("btrfs", "netavark", "kata")},
+        {"programs": without("sudo")},
+    ],
+)
+def test_what_cannot_be_told_or_serves_as_well_is_no_finding(changed: dict[str, object]) -> None:
+    assert diagnose({"w1": msgspec.structs.replace(HEALTHY, **changed)}) == []
+
+
 @pytest.mark.parametrize("version", ["4.0.0", "4.9.4-rhel", "5.2.5", "unknown", "10.1"])
 def test_podman_from_4_on_is_new_enough(version: str) -> None:
     assert diagnose({"w1": msgspec.structs.replace(HEALTHY, podman=version)}) == []
@@ -401,6 +415,12 @@ def test_findings_come_by_host_and_the_worst_first() -> None:
     assert [f.host for f in found] == sorted((f.host for f in found), reverse=True)
     levels = [f.level for f in found if f.host == "w9"]
     assert levels == sorted(levels, key=["error", "warning", "hint"].index)
+
+
+def test_what_only_a_comparison_shows_is_sorted_in() -> None:
+    twin = clone(max_sessions=1)
+
+    assert [f.check for f in diagnose({"w1": HEALTHY, "w2": twin})] == ["twin", "sessions"]
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,13 @@ def test_no_containers_are_an_empty_list_and_no_problem(shell: list[str], progra
     assert (found.problem, found.containers) == ("", ())
 
 
+def test_the_time_that_podman_takes_is_no_skew(programs: Path) -> None:
+    install_podman(programs, "sleep 2")
+    found = probe(SHELLS[0], programs)
+
+    assert abs(found.facts.clock_skew) <= found.facts.clock_error < 0.9
+
+
 def test_what_podman_warns_of_while_it_lists_is_no_container(programs: Path) -> None:
     install_podman(programs, "echo 'WARN[0000] slow disk' >&2; echo one", f"echo container {shlex.quote(CONTAINER)}")
     found = probe(SHELLS[0], programs)

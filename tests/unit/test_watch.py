@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,10 +121,18 @@ def test_a_loop_that_cannot_sleep_ends_instead_of_spinning(shell: Sequence[str],
 def test_while_it_sleeps_the_shell_alone_holds_the_connection(only_sleep: Path) -> None:
     with loop(SHELLS[0], watch_script(10), only_sleep) as running:
         frames(running, 1)
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+        while not children.read_text():
+            time.sleep(0.01)
+        (sleeping,) = children.read_text().split()
+        while Path(f"/proc/{sleeping}/comm").read_text() != "sleep\n":
+            time.sleep(0.01)
         running.kill()
         assert running.stdout is not None
-        # A sleeping child with an end of the pipe would keep this from ever ending.
+        # A sleeping child with an end of the pipe would keep this from ending before it.
+        began = time.monotonic()
         assert running.stdout.read() == ""
+        assert time.monotonic() - began < 8
 
 
 def test_a_frame_is_read() -> None:
