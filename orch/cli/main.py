@@ -15,6 +15,10 @@ from orch.errors import OrchError
 
 _COMMANDS = {
     "apply": ("orch.cli.stack", "Make the services of a Compose file run, and wait until they do."),
+    "doctor": (
+        "orch.cli.doctor",
+        "What each host lacks or has set wrongly for its part, and the command that mends it.",
+    ),
     "lab": ("orch.cli.lab", "Fleets of real hosts on this machine, to try things on."),
     "nodes": ("orch.cli.node", "The hosts of the fleet: what they have and what is asked of them."),
     "plan": ("orch.cli.stack", "What `apply` would change."),

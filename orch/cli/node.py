@@ -25,7 +25,13 @@ _COLUMNS = (
     Column("MEMORY", "memory"),
     Column("REQUESTED", "memory_requested"),
     Column("USED", "memory_used"),
+    Column("LOAD", "load", wide=True),
+    Column("DISK FREE", "disk_free", wide=True),
+    Column("SKEW", "clock_skew", wide=True),
     Column("PODMAN", "podman"),
+    Column("SYSTEM", "system", wide=True),
+    Column("KERNEL", "kernel", wide=True),
+    Column("ARCH", "arch", wide=True),
     Column("LABELS", "labels", wide=True),
     Column("WHY", "reason"),
 )
@@ -65,10 +71,24 @@ def _shown(row: NodeStatus) -> Row:
         "memory": show_memory(row.capacity.memory) if row.capacity else "",
         "memory_requested": show_memory(row.requested.memory),
         "memory_used": show_memory(row.memory_used) if row.memory_used is not None else "",
+        "load": f"{row.load:.2f}" if row.load is not None else "",
+        "disk_free": show_memory(row.disk_free) if row.disk_free is not None else "",
+        "clock_skew": _skew(row),
         "podman": row.podman or "",
+        "system": row.system or "",
+        "kernel": row.kernel or "",
+        "arch": row.arch or "",
         "labels": ",".join(f"{k}={v}" for k, v in row.spec.labels.items()),
         "reason": row.reason,
     }
+
+
+def _skew(row: NodeStatus) -> str:
+    """The clock against the master's, in no finer steps than are known: `+0.004s`, `-12s`."""
+    if row.clock_skew is None or row.clock_error is None:
+        return ""
+    digits = next((n for n in (3, 2, 1) if row.clock_error < 10**-n * 5), 0)
+    return f"{row.clock_skew:+.{digits}f}s"
 
 
 def _data(row: NodeStatus) -> Row:
@@ -89,4 +109,11 @@ def _data(row: NodeStatus) -> Row:
         "observed_at": row.observed_at,
         "podman": row.podman,
         "reason": row.reason,
+        "system": row.system,
+        "kernel": row.kernel,
+        "arch": row.arch,
+        "load": row.load,
+        "disk_free": row.disk_free,
+        "clock_skew": row.clock_skew,
+        "clock_error": row.clock_error,
     }

@@ -54,7 +54,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
 
 
 class NodeStatus(msgspec.Struct, frozen=True):
-    """`capacity`, `used` and `cpu_used` are None while the node does not answer."""
+    """What only the node itself knows is None while it does not answer; units are those of Facts."""
 
     spec: NodeSpec
     state: Literal["ready", "suspect", "unreachable", "unsuitable"]
@@ -66,6 +66,13 @@ class NodeStatus(msgspec.Struct, frozen=True):
     observed_at: Instant
     podman: str | None
     reason: str
+    system: str | None = None
+    kernel: str | None = None
+    arch: str | None = None
+    load: float | None = None
+    disk_free: int | None = None
+    clock_skew: float | None = None
+    clock_error: float | None = None
 
 
 def replica_statuses(desired: Desired, observed: Mapping[str, NodeObservation]) -> list[ReplicaStatus]:
@@ -168,4 +175,11 @@ def _node_row(node: NodeSpec, observation: NodeObservation, replicas: list[Repli
         observed_at=observation.at,
         podman=facts.podman,
         reason=observation.problem,
+        system=facts.system,
+        kernel=facts.kernel,
+        arch=facts.arch,
+        load=facts.load,
+        disk_free=facts.disk_free,
+        clock_skew=facts.clock_skew,
+        clock_error=facts.clock_error,
     )

@@ -147,7 +147,7 @@ def seed_files(lab: Lab, host: LabHost, keys: Keys, passwd: str, group: str) -> 
         "etc/group": File(_system_groups(group) + f"{USER}:x:1000:\n"),
         "etc/sudoers": File(
             f"Defaults secure_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
-            f"root ALL=(ALL) ALL\n{USER} ALL=(ALL) NOPASSWD: ALL\n",
+            f"root ALL=(ALL) ALL\n{USER} ALL=(ALL) NOPASSWD: ALL\n@includedir /etc/sudoers.d\n",
             mode=0o440,
         ),
         "etc/ssh/sshd_config": File(_SSHD),

@@ -31,19 +31,20 @@ class Facts(msgspec.Struct, frozen=True):
     """What a node has. `capacity` and `memory_used` respect the limits of the node's own cgroup.
 
     `cpu_used` (millicores) is None when no time was given to measure it; `clock_skew` is the node's clock
-    minus the master's, in seconds, good to about two; `load` the one-minute load average; `disk_free` bytes under
-    /var/lib/containers; `podman` None when podman is missing.
+    minus the master's, in seconds, at most `clock_error` wrong; `load` the one-minute load average; `disk_free`
+    bytes under /var/lib/containers, None when the node cannot tell; `podman` None when podman is missing.
     """
 
     capacity: Resources
     memory_used: int = 0
     cpu_used: int | None = None
     load: float = 0.0
-    disk_free: int = 0
+    disk_free: int | None = None
     kernel: str = ""
     system: str = ""
     arch: str = ""
     clock_skew: float = 0.0
+    clock_error: float = 0.0
     podman: str | None = None
 
 

@@ -31,8 +31,9 @@ async def _observe(pool: Pool, host: Host, script: str) -> NodeObservation:
     try:
         result = await pool.link(host).run_script(script, timeout=PROBE_SECONDS)
         succeeded(host.name, "the probe failed", result)
+        received = time.time()
         try:
-            return parse_probe(result.text, time.time())
+            return parse_probe(result.text, received - result.seconds, received)
         except ValueError as error:
             raise CommandError(host.name, str(error)) from error
     except HostError as error:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 
 from orch.model.node import Container, Facts, Instant, Reachable
 from orch.model.resources import Resources
+from orch.observe.clock import skew_of
+from orch.observe.figures import cpu_between, cpu_time, decimal, memory, memory_used, whole
+from orch.observe.texts import script
 from orch.podman.inspect import FORMAT, LIST_SECONDS, filter_of, parse_container
-
-_UNLIMITED = 1 << 60
-"""Version 1 of cgroups writes "no limit" as the largest number of pages; no node has so many bytes."""
-
-
-@cache
-def _program() -> str:
-    return Path(__file__).with_name("probe.sh").read_text()
 
 
 def probe_script(cluster: str, sample_seconds: float = 0) -> str:
@@ -28,12 +20,14 @@ def probe_script(cluster: str, sample_seconds: float = 0) -> str:
         "sample": f"{sample_seconds:g}" if sample_seconds else "",
         "list_seconds": str(LIST_SECONDS),
     }
-    assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
-    return assignments + _program()
+    return script(settings, "figures.sh", "probe.sh")
 
 
-def parse_probe(text: str, now: Instant) -> Reachable:
-    """`now`: the master's clock when the answer came. Raises ValueError when it is not a probe's output."""
+def parse_probe(text: str, sent: Instant, received: Instant) -> Reachable:
+    """`sent`, `received`: the master's clock when the script went out and when its answer was there.
+
+    Raises ValueError when it is not a probe's output.
+    """
     facts: dict[str, str] = {}
     containers: list[Container] = []
     unreadable = ""
@@ -48,8 +42,8 @@ def parse_probe(text: str, now: Instant) -> Reachable:
         else:
             facts[key] = value.strip()
     return Reachable(
-        at=now,
-        facts=_facts(facts, now),
+        at=received,
+        facts=_facts(facts, sent, received),
         containers=tuple(sorted(containers, key=lambda c: (c.slot, c.attempt, c.id))),
         problem=_problem(facts) or unreadable,
     )
@@ -65,75 +59,41 @@ def _problem(facts: Mapping[str, str]) -> str:
     return ""
 
 
-def _facts(facts: Mapping[str, str], now: Instant) -> Facts:
+def _facts(facts: Mapping[str, str], sent: Instant, received: Instant) -> Facts:
     try:
+        skew = skew_of(facts, sent, received)
         return Facts(
-            capacity=Resources(_cores(facts), _memory(facts)),
-            memory_used=_memory_used(facts),
+            capacity=Resources(_cores(facts), memory(facts)),
+            memory_used=memory_used(facts),
             cpu_used=_cpu_used(facts),
-            load=float(facts.get("load", 0)),
-            disk_free=int(facts.get("disk_free_kb", 0)) * 1024,
+            load=decimal(facts.get("load", "0")),
+            disk_free=whole(facts["disk_free_kb"], 1024) if "disk_free_kb" in facts else None,
             kernel=facts.get("kernel", ""),
             system=facts.get("system", ""),
             arch=facts.get("arch", ""),
-            clock_skew=int(facts["time"]) - now,
+            clock_skew=skew.seconds,
+            clock_error=skew.error,
             podman=facts.get("podman"),
         )
     except KeyError as error:
         raise ValueError(f"the probe's answer has no {error.args[0]}") from None
-    except (IndexError, OverflowError) as error:
+    except IndexError as error:
         raise ValueError(f"the probe's answer cannot be read: {error}") from None
 
 
 def _cores(facts: Mapping[str, str]) -> int:
     """Millicores: the processors that may be used, or the quota where that is less."""
-    cores = int(facts["cores"]) * 1000
+    cores = whole(facts["cores"], 1000)
     quota, period = facts.get("cfs_quota", "-1"), facts.get("cfs_period", "100000")
     if "cpu_max" in facts:
         quota, period = facts["cpu_max"].split()
     if quota in {"max", "-1"}:
         return cores
-    return min(cores, int(quota) * 1000 // max(1, int(period)))
-
-
-def _limited(facts: Mapping[str, str]) -> int | None:
-    """Bytes that the node's own cgroup may use, or None without a limit below the machine's memory."""
-    limit = facts.get("memory_max", "max")
-    if limit == "max" or int(limit) >= min(_UNLIMITED, _kib(facts["MemTotal"])):
-        return None
-    return int(limit)
-
-
-def _memory(facts: Mapping[str, str]) -> int:
-    return _limited(facts) or _kib(facts["MemTotal"])
-
-
-def _memory_used(facts: Mapping[str, str]) -> int:
-    if _limited(facts) is None or "memory_current" not in facts:
-        return _kib(facts["MemTotal"]) - _kib(facts["MemAvailable"])
-    # The kernel drops cache before it runs out, so it is not in use, as MemAvailable has it.
-    return max(0, int(facts["memory_current"]) - int(facts.get("memory_cache", 0)))
-
-
-def _kib(text: str) -> int:
-    return int(text.split()[0]) * 1024
+    return min(cores, whole(quota, 1000) // max(1, whole(period)))
 
 
 def _cpu_used(facts: Mapping[str, str]) -> int | None:
     """Millicores between the two samples."""
     if "cpu_before" not in facts or "cpu_after" not in facts:
         return None
-    (began, used_before), (ended, used_after) = _sample(facts["cpu_before"]), _sample(facts["cpu_after"])
-    return max(0, round((used_after - used_before) * 1000 / (ended - began))) if ended > began else None
-
-
-def _sample(text: str) -> tuple[float, float]:
-    """`UPTIME UNIT VALUE…` → uptime and CPU time used, both in seconds."""
-    uptime, unit, *values = text.split()
-    if unit == "usec":
-        return float(uptime), int(values[0]) / 1e6
-    if unit == "nsec":
-        return float(uptime), int(values[0]) / 1e9
-    # /proc/stat: "cpu user nice system idle iowait irq softirq steal …" in hundredths of a second.
-    busy = [int(v) for v in values[1:9]]
-    return float(uptime), (sum(busy) - busy[3] - busy[4]) / 100
+    return cpu_between(cpu_time(facts["cpu_before"]), cpu_time(facts["cpu_after"]))

@@ -1,39 +1,42 @@
 # Prints what a node has, a fact a line, from /proc, /sys and podman. Set before: cluster_filter, format, sample
-# (seconds over which to measure CPU use; empty for not at all), list_seconds. Works in dash, bash and busybox.
+# (seconds over which to measure CPU use; empty for not at all), list_seconds. Follows figures.sh.
 # What a node lacks is left out: the reader knows what must be there.
-# Reading is done by the shell itself wherever it can: starting programs is what a probe costs a node.
 say() { [ -z "$2" ] || printf '%s %s\n' "$1" "$2"; }
-first() {
-    # The first line of the first of the files that there is.
-    for file; do
-        if [ -r "$file" ]; then
-            IFS= read -r line <"$file" || :
-            printf '%s' "$line"
-            return
-        fi
-    done
+say_figures() {
+    read_memory
+    say MemTotal "$memory_total"
+    say MemAvailable "$memory_available"
+    say memory_max "$memory_max"
+    say memory_current "$memory_current"
+    say memory_cache "$memory_cache"
+    read_load
+    say load "$load"
+    first found /sys/fs/cgroup/cpu.max
+    say cpu_max "$found"
+    first found /sys/fs/cgroup/cpu/cpu.cfs_quota_us
+    say cfs_quota "$found"
+    first found /sys/fs/cgroup/cpu/cpu.cfs_period_us
+    say cfs_period "$found"
 }
-pick() {
-    # pick FILE NAME…: the lines of FILE that begin with one of the names.
-    [ -r "$1" ] || return 0
-    file=$1
-    shift
-    while read -r name value _; do
-        for wanted; do [ "$name" != "$wanted" ] || printf '%s %s\n' "${name%:}" "$value"; done
-    done <"$file"
+say_clock() {
+    # The uptime around it says when that was. Where date knows no fractions of a second it prints no number for them.
+    read_uptime
+    say began "$uptime"
+    say time "$(date +%s.%N)"
+    read_uptime
+    say clocked "$uptime"
 }
-cpu_seconds() {
-    # Used since boot: of the node's own cgroup where it has one below the machine's, else of the machine.
-    if [ -r /sys/fs/cgroup/cpu.stat ] && [ -e /sys/fs/cgroup/cpu.max ]; then
-        used=$(pick /sys/fs/cgroup/cpu.stat usage_usec)
-        echo "usec ${used#* }"
-    elif [ -r /sys/fs/cgroup/cpuacct/cpuacct.usage ]; then
-        echo "nsec $(first /sys/fs/cgroup/cpuacct/cpuacct.usage)"
-    else
-        echo "stat $(first /proc/stat)"
-    fi
+say_cpu() {
+    read_uptime
+    read_cpu
+    say "$1" "$uptime $cpu"
 }
-uptime_seconds() { read -r up _ </proc/uptime && echo "$up"; }
+say_disk() {
+    # What podman has not made yet will lie where its parent does.
+    folder=/var/lib/containers
+    [ -e "$folder" ] || folder=/var/lib
+    df -Pk "$folder" 2>/dev/null | { read -r _ && read -r _ _ _ free _ && say disk_free_kb "$free"; }
+}
 count() { printf '%s\n' "$1" | grep -c .; }
 list_ids() { timeout -k 5 "$list_seconds" podman ps --all --quiet --no-trunc --filter "$cluster_filter"; }
 list_containers() {
@@ -57,35 +60,36 @@ list_containers() {
     done
     say podman_error "lists $(count "$ids") containers and describes $(count "$found")"
 }
+podman_version() {
+    # Of several words the last one; what podman warns of goes to the other stream.
+    version=$(podman --version 2>/dev/null)
+    version=${version##* }
+    echo "${version:-unknown}"
+}
 gather_facts() {
-    say time "$(date +%s)"
-    say kernel "$(first /proc/sys/kernel/osrelease)"
+    say_clock
+    first found /proc/sys/kernel/osrelease
+    say kernel "$found"
     say arch "$(uname -m)"
     say system "$(. /etc/os-release 2>/dev/null && printf %s "$PRETTY_NAME")"
     say cores "$(nproc 2>/dev/null || grep -c ^processor /proc/cpuinfo)"
-    say cpu_max "$(first /sys/fs/cgroup/cpu.max)"
-    say cfs_quota "$(first /sys/fs/cgroup/cpu/cpu.cfs_quota_us)"
-    say cfs_period "$(first /sys/fs/cgroup/cpu/cpu.cfs_period_us)"
-    say memory_max "$(first /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes)"
-    say memory_current "$(first /sys/fs/cgroup/memory.current /sys/fs/cgroup/memory/memory.usage_in_bytes)"
-    cache=$(pick /sys/fs/cgroup/memory.stat inactive_file; pick /sys/fs/cgroup/memory/memory.stat total_inactive_file)
-    say memory_cache "${cache##* }"
-    pick /proc/meminfo MemTotal: MemAvailable:
-    read -r load _ </proc/loadavg && say load "$load"
-    df -Pk /var/lib/containers 2>/dev/null | { read -r _ && read -r _ _ _ free _ && say disk_free_kb "$free"; }
+    say_figures
+    say_disk
     if [ -n "$sample" ]; then
-        say cpu_before "$(uptime_seconds) $(cpu_seconds)"
+        say_cpu cpu_before
         sleep "$sample"
-        say cpu_after "$(uptime_seconds) $(cpu_seconds)"
+        say_cpu cpu_after
     fi
 }
 if command -v podman >/dev/null 2>&1; then
     # podman takes longer than all facts together. Only one of the two writes at a time: lines must stay whole.
     list_containers &
-    facts=$(gather_facts; say podman "$(podman --version 2>&1 | sed 's/^podman version //')")
+    facts=$(gather_facts; say podman "$(podman_version)")
     wait
     printf '%s\n' "$facts"
 else
     gather_facts
 fi
+read_uptime
+say ended "$uptime"
 exit 0

@@ -11,6 +11,7 @@ BENCHES = {
     "deploy": "40 replicas onto one host, against xargs and podman on that host",
     "fanout": "one command on many hosts, against xargs ssh, clush, pyinfra, ansible and parallel-ssh",
     "lab": "how soon the hosts of a lab can be used",
+    "probe": "what it costs a node to be watched, and to be asked everything",
     "start-up": "what `orch version` and `orch --help` cost",
 }
 

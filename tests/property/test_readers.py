@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from orch.errors import InputError
 from orch.inventory.fleet import build_fleet
 from orch.located import Located, parse_located
-from orch.model.node import Container
+from orch.model.node import Container, Reachable
 from orch.model.replica import Replica, Slot
 from orch.model.spec import StackSpec
 from orch.observe.probe import parse_probe
@@ -114,7 +114,8 @@ probes = [value for name, value in vars(recorded).items() if name.isupper()]
 @example(recorded.DEBIAN_V1)
 def test_any_text_is_a_probes_answer_or_a_value_error(text: str) -> None:
     with suppress(ValueError):
-        assert parse_probe(text, 1.7e9).at == 1.7e9
+        found = parse_probe(text, 1.7e9, 1.7e9 + 1)
+        assert msgspec.json.decode(msgspec.json.encode(found), type=Reachable).at == 1.7e9 + 1
 
 
 @moderately

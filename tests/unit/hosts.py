@@ -44,7 +44,9 @@ containers listed
 """
 
 DEBIAN_V2_LIMITED = """\
-time 1700000000
+began 500.00
+time 1699999999.750000000
+clocked 500.00
 kernel 6.1.0-18-amd64
 arch aarch64
 system Debian GNU/Linux 12 (bookworm)
@@ -61,6 +63,7 @@ cpu_before 500.10 usec 1000000
 cpu_after 501.10 usec 1250000
 podman 4.3.1
 containers listed
+ended 501.20
 """
 
 DEBIAN_V2_UNLIMITED = """\
@@ -77,7 +80,9 @@ containers listed
 """
 
 ALPINE = """\
-time 1699999995
+began 99.90
+time 1699999995.%N
+clocked 99.90
 kernel 6.6.14-0-lts
 arch x86_64
 system Alpine Linux v3.19
@@ -90,7 +95,37 @@ cpu_before 100.00 stat cpu  1000 10 500 80000 300 5 15 20 99 99
 cpu_after 101.00 stat cpu  1080 10 520 80090 310 5 15 20 99 99
 podman 4.8.3
 containers listed
+ended 101.20
 """
+
+FEDORA = """\
+container ["b1946ac9","shop.web.2","running",0,false,"2024-11-02T09:15:00.987654321+01:00",2,\
+{"io.buildah.version":"1.37.3","orch.attempt":"1","orch.cluster":"prod","orch.replica":"abcdefghijkl",\
+"orch.service":"web","orch.slot":"2","orch.spec":"0123456789abcdef","orch.stack":"shop"},\
+"docker.io/library/nginx:1.27",{"podman":{"EndpointID":"","Gateway":"10.88.0.1","IPAddress":"10.88.0.9",\
+"IPPrefixLen":16,"IPv6Gateway":"","GlobalIPv6Address":"","GlobalIPv6PrefixLen":0,"MacAddress":"02:42:0a:58:00:09",\
+"NetworkID":"podman","DriverOpts":null,"IPAMConfig":null,"Links":null,"Aliases":["b1946ac9"]}}]
+container ["c157a790","shop.job.1","exited",137,true,"2024-11-02T09:15:01+01:00",0,\
+{"orch.attempt":"1","orch.cluster":"prod","orch.replica":"mnopqrstuvwx","orch.service":"job","orch.slot":"1",\
+"orch.spec":"fedcba9876543210","orch.stack":"shop"},"docker.io/library/busybox:latest",{}]
+containers listed
+began 86400.11
+time 1700000000.125000000
+clocked 86400.11
+kernel 6.11.4-301.fc41.x86_64
+arch x86_64
+system Fedora Linux 41 (Server Edition)
+cores 2
+MemTotal 4015012 kB
+MemAvailable 3201440 kB
+load 0.08
+disk_free_kb 12582912
+cpu_before 86400.20 stat cpu  2000 20 600 90000 400 10 30 5 0 0
+cpu_after 86400.70 stat cpu  2010 20 605 90080 400 10 30 5 0 0
+podman 5.2.5
+ended 86400.75
+"""
+"""The root of a host with version 2 of cgroups has no limits; podman 5 says more of networks and knows zones."""
 
 WITHOUT_PODMAN = """\
 time 1700000000

@@ -265,3 +265,8 @@ def test_resources_are_read(text: str, resources: Resources) -> None:
 def test_wrong_resources_are_refused_with_their_line(text: str, message: str) -> None:
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         read_resources(entry(text))
+
+
+@pytest.mark.parametrize("word", ["trueish", "True0", "falsehood", "atrue"])
+def test_a_word_that_begins_like_a_boolean_is_text(word: str) -> None:
+    assert entry(f"k: {word}").string() == word

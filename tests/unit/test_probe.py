@@ -15,8 +15,13 @@ from tests.unit import hosts
 NOW = 1_700_000_000.0
 
 
+def read(text: str) -> Reachable:
+    """As asked and answered at one time."""
+    return parse_probe(text, NOW, NOW)
+
+
 def facts(text: str) -> Facts:
-    return parse_probe(text, NOW).facts
+    return read(text).facts
 
 
 def container_line(service: str, number: int, attempt: int, ident: str) -> str:
@@ -28,7 +33,7 @@ def container_line(service: str, number: int, attempt: int, ident: str) -> str:
 
 
 def test_a_debian_host_with_cgroups_of_version_1_is_read_whole() -> None:
-    assert parse_probe(hosts.DEBIAN_V1, NOW) == Reachable(
+    assert read(hosts.DEBIAN_V1) == Reachable(
         at=NOW,
         facts=Facts(
             capacity=Resources(4000, 8148284 * 1024),
@@ -39,7 +44,8 @@ def test_a_debian_host_with_cgroups_of_version_1_is_read_whole() -> None:
             kernel="5.10.0-28-amd64",
             system="Debian GNU/Linux 11 (bullseye)",
             arch="x86_64",
-            clock_skew=10.0,
+            clock_skew=10.5,
+            clock_error=0.51,
             podman="4.3.1",
         ),
         containers=(
@@ -65,11 +71,11 @@ def test_limits_of_version_1_are_the_nodes_capacity() -> None:
 
     assert found.capacity == Resources(1500, 512 << 20)
     assert found.memory_used == 200_000_000
-    assert (found.cpu_used, found.disk_free) == (None, 0)
+    assert (found.cpu_used, found.disk_free) == (None, None)
 
 
 def test_limits_of_version_2_are_the_nodes_capacity() -> None:
-    assert parse_probe(hosts.DEBIAN_V2_LIMITED, NOW) == Reachable(
+    assert read(hosts.DEBIAN_V2_LIMITED) == Reachable(
         at=NOW,
         facts=Facts(
             capacity=Resources(500, 1 << 30),
@@ -80,6 +86,8 @@ def test_limits_of_version_2_are_the_nodes_capacity() -> None:
             kernel="6.1.0-18-amd64",
             system="Debian GNU/Linux 12 (bookworm)",
             arch="aarch64",
+            clock_skew=-0.25,
+            clock_error=0.01,
             podman="4.3.1",
         ),
     )
@@ -93,7 +101,7 @@ def test_without_limits_of_version_2_the_machine_is_the_capacity() -> None:
 
 
 def test_an_alpine_host_without_cgroups_is_read_from_proc_stat() -> None:
-    assert parse_probe(hosts.ALPINE, NOW) == Reachable(
+    assert read(hosts.ALPINE) == Reachable(
         at=NOW,
         facts=Facts(
             capacity=Resources(2000, 2013840 * 1024),
@@ -103,14 +111,62 @@ def test_an_alpine_host_without_cgroups_is_read_from_proc_stat() -> None:
             kernel="6.6.14-0-lts",
             system="Alpine Linux v3.19",
             arch="x86_64",
-            clock_skew=-5.0,
+            clock_skew=-4.5,
+            clock_error=0.51,
             podman="4.8.3",
         ),
     )
 
 
+def test_a_fedora_host_with_podman_5_is_read_whole() -> None:
+    found = read(hosts.FEDORA)
+
+    assert found.facts == Facts(
+        capacity=Resources(2000, 4015012 * 1024),
+        memory_used=(4015012 - 3201440) * 1024,
+        cpu_used=300,
+        load=0.08,
+        disk_free=12582912 * 1024,
+        kernel="6.11.4-301.fc41.x86_64",
+        system="Fedora Linux 41 (Server Edition)",
+        arch="x86_64",
+        clock_skew=0.125,
+        clock_error=0.01,
+        podman="5.2.5",
+    )
+    assert found.containers == (
+        Container(
+            id="c157a790",
+            name="shop.job.1",
+            replica="mnopqrstuvwx",
+            slot=Slot("shop", "job", 1),
+            attempt=1,
+            spec_hash="fedcba9876543210",
+            image="docker.io/library/busybox:latest",
+            state="exited",
+            exit_code=137,
+            oom_killed=True,
+            started_at=1_730_535_301.0,
+        ),
+        Container(
+            id="b1946ac9",
+            name="shop.web.2",
+            replica="abcdefghijkl",
+            slot=Slot("shop", "web", 2),
+            attempt=1,
+            spec_hash="0123456789abcdef",
+            image="docker.io/library/nginx:1.27",
+            state="running",
+            restarts=2,
+            started_at=1_730_535_300.987654,
+            addresses=("10.88.0.9",),
+        ),
+    )
+    assert (found.at, found.problem) == (NOW, "")
+
+
 def test_a_host_without_podman_says_so_and_still_has_its_facts() -> None:
-    found = parse_probe(hosts.WITHOUT_PODMAN, NOW)
+    found = read(hosts.WITHOUT_PODMAN)
 
     assert found.problem == "podman is missing; install it with the system's package manager"
     assert (found.facts.podman, found.facts.capacity, found.containers) == (None, Resources(1000, 1000000 * 1024), ())
@@ -124,7 +180,7 @@ def test_a_host_without_podman_says_so_and_still_has_its_facts() -> None:
     ],
 )
 def test_podman_that_fails_is_a_problem_of_the_node(text: str, problem: str) -> None:
-    found = parse_probe(text, NOW)
+    found = read(text)
 
     assert (found.problem, found.facts.podman) == (problem, "4.3.1")
 
@@ -135,7 +191,7 @@ def test_containers_are_sorted_by_slot_attempt_and_id() -> None:
         hosts.WITHOUT_PODMAN + "podman 4\n" + "".join(container_line(*line) for line in lines) + "containers listed\n"
     )
 
-    assert [c.id for c in parse_probe(text, NOW).containers] == ["e", "c", "d", "b", "a"]
+    assert [c.id for c in read(text).containers] == ["e", "c", "d", "b", "a"]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +244,7 @@ def test_cpu_use_is_measured_between_two_samples(before: str, after: str, used: 
 def test_an_answer_without_what_every_node_has_is_refused(missing: str) -> None:
     text = "".join(line for line in hosts.ALPINE.splitlines(keepends=True) if not line.startswith(f"{missing} "))
     with pytest.raises(ValueError, match=f"^the probe's answer has no {missing}$"):
-        parse_probe(text, NOW)
+        read(text)
 
 
 @pytest.mark.parametrize(
@@ -200,36 +256,41 @@ def test_an_answer_without_what_every_node_has_is_refused(missing: str) -> None:
         ("cpu_max a b", "invalid literal for int"),
         ("memory_max much", "invalid literal for int"),
         ("MemTotal ", "the probe's answer cannot be read: "),
-        ("load high", "could not convert string to float"),
+        ("load high", "expected a number, not 'high'"),
+        ("load nan", "expected a number, not 'nan'"),
+        ("began inf", "expected a number, not 'inf'"),
+        (f"memory_max {1 << 63}", "9223372036854775808 is more than a machine counts"),
+        (f"MemTotal {1 << 53} kB", "9007199254740992 is more than a machine counts"),
+        ("disk_free_kb 99999999999999999999", "99999999999999999999 is more than a machine counts"),
         ("disk_free_kb -", "invalid literal for int"),
         ("cpu_before x", "not enough values to unpack"),
         ("cpu_before 1.0 usec", "the probe's answer cannot be read: "),
         ("cpu_before 1.0 stat cpu 1 2", "the probe's answer cannot be read: "),
-        (f"time {'9' * 400}", "the probe's answer cannot be read: "),
+        (f"time {'9' * 400}", f"{'9' * 40} is more than a machine counts"),
     ],
 )
 def test_garbage_in_a_fact_is_refused(line: str, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
-        parse_probe(f"{hosts.DEBIAN_V1}{line}\n", NOW)
+        read(f"{hosts.DEBIAN_V1}{line}\n")
 
 
 @pytest.mark.parametrize("line", ["container {", "container"])
 def test_a_container_that_cannot_be_read_makes_its_node_unsuitable(line: str) -> None:
-    problem = parse_probe(f"{hosts.DEBIAN_V1}{line}\n", NOW).problem
+    problem = read(f"{hosts.DEBIAN_V1}{line}\n").problem
     assert problem.startswith("podman described a container in a way that cannot be read: ")
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "sh: syntax error", "<html>", "\0\0", "time 5"])
 def test_what_is_no_answer_of_a_probe_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^the probe's answer has no "):
-        parse_probe(text, NOW)
+        read(text)
 
 
 @pytest.mark.parametrize("separator", ["\x85", "\u2028", "\u2029"])
 def test_only_a_newline_ends_a_line(separator: str) -> None:
     text = hosts.DEBIAN_V1.replace('"orch.cluster":"prod"', f'"title":"one{separator}two"')
 
-    assert [c.id for c in parse_probe(text, NOW).containers] == ["3f2a"]
+    assert [c.id for c in read(text).containers] == ["3f2a"]
 
 
 def test_the_script_quotes_what_it_is_told() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -156,13 +158,24 @@ def test_only_an_exit_with_a_status_other_than_0_is_a_failure(state: ReplicaStat
         assert status.failed == (state == "exited" and exit_code == 1)
 
 
+MORE: dict[str, Any] = {
+    "system": "Debian GNU/Linux 12 (bookworm)",
+    "kernel": "6.1.0-18-amd64",
+    "arch": "x86_64",
+    "load": 0.5,
+    "disk_free": 7 * GIB,
+    "clock_skew": -0.25,
+    "clock_error": 0.01,
+}
+
+
 def node_row(spec: NodeSpec, seen: NodeObservation, *replicas: Replica) -> NodeStatus:
     (found,) = node_statuses(Desired(CLUSTER, (spec,), (), replicas), {spec.name: seen})
     return found
 
 
 def test_a_node_that_answers_is_told_whole() -> None:
-    facts = Facts(Resources(4000, 4 * GIB), memory_used=GIB, cpu_used=1250, podman="5.4.2")
+    facts = Facts(Resources(4000, 4 * GIB), memory_used=GIB, cpu_used=1250, podman="5.4.2", **MORE)
     there = [FIRST, replica_of(WEB, "w1", number=2), replica_of(WEB, "w2", number=3)]
 
     assert node_row(node("w1"), Reachable(1000.0, facts), *there) == NodeStatus(
@@ -176,6 +189,7 @@ def test_a_node_that_answers_is_told_whole() -> None:
         observed_at=1000.0,
         podman="5.4.2",
         reason="",
+        **MORE,
     )
 
 
@@ -191,6 +205,7 @@ def test_of_a_silent_node_only_what_was_placed_there_is_known() -> None:
         observed_at=1000.0,
         podman=None,
         reason="no route to host",
+        **dict.fromkeys(MORE),
     )
 
 
