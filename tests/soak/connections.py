@@ -1,4 +1,4 @@
-"""Many connections held for long: what they cost, whether a probe is ever missed, and how a tenth of them comes back."""
+"""Many connections held for long: what they cost, whether a probe is missed, and how a tenth of them comes back."""
 
 from __future__ import annotations
 
