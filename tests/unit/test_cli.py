@@ -126,7 +126,7 @@ def test_a_dry_run_without_hosts_writes_nothing(at_home: Path, capsys: pytest.Ca
 def test_starting_imports_nothing_heavy(words: list[str]) -> None:
     program = (
         "import sys; from orch.cli.main import run_cli; run_cli(sys.argv[1:]);"
-        "sys.exit(' '.join(m for m in ('textual', 'asyncssh', 'aiohttp', 'tinydb') if m in sys.modules) or 0)"
+        "sys.exit(' '.join(m for m in ('textual', 'asyncssh', 'aiohttp', 'tinydb', 'jinja2') if m in sys.modules) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.strip()) == (0, "")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orch.errors import LabError
-from orch.inventory.hosts import read_cluster
+from orch.inventory.fleet import build_fleet
 from orch.lab.cgroups import Hierarchy, parse_hierarchies
 from orch.lab.layout import Lab, LabHost, LabPaths, plan_lab
 from orch.located import parse_located
@@ -52,9 +52,9 @@ def test_a_name_that_cannot_be_used_everywhere_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a", "dev-2", "x" * 16])
 def test_the_cluster_of_a_lab_has_a_name_that_inventories_take(name: str) -> None:
-    variables = parse_located(f"orch: {{cluster: lab-{LabPaths(name).lab}}}", "i.yml").mapping()
+    text = f"all: {{hosts: {{w1: }}, vars: {{orch: {{cluster: lab-{LabPaths(name).lab}}}}}}}"
 
-    assert read_cluster(variables) == f"lab-{name}"
+    assert build_fleet([parse_located(text, "i.yml")], Path("/fleet")).cluster == f"lab-{name}"
 
 
 def test_a_name_that_no_cluster_can_have_is_refused() -> None:
