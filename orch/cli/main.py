@@ -14,6 +14,7 @@ from orch.errors import OrchError
 
 _COMMANDS = {
     "apply": ("orch.cli.stack", "Make the services of a Compose file run, and wait until they do."),
+    "inventory": ("orch.cli.inventory", "What the inventory says, after all merging, and where each value comes from."),
     "lab": ("orch.cli.lab", "Fleets of real hosts on this machine, to try things on."),
     "nodes": ("orch.cli.node", "The hosts of the fleet: what they have and what is asked of them."),
     "plan": ("orch.cli.stack", "What `apply` would change."),
