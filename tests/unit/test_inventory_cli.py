@@ -243,6 +243,12 @@ def test_check_finds_every_error_there_is(at_home: Path, said: Said) -> None:
     assert found[-1] == "orch: 16 errors"
 
 
+def test_what_is_encrypted_and_not_acted_on_is_no_error(at_home: Path, said: Said) -> None:
+    (at_home / "inventory.yml").write_text("all: {hosts: {w2: {x: !vault '$ANSIBLE_VAULT;1.1;AES256 61'}}}")
+
+    assert said("check") == "1 host, 2 groups, no errors\n"
+
+
 def test_check_says_which_files_it_could_not_read(at_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (at_home / "inventory.yml").write_text("all: {hosts: {w2: }}")
     (at_home / "host_vars" / "w2.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n61\n")

@@ -97,11 +97,12 @@ def test_a_hosts_variables_stand_in_a_file_or_a_folder(tmp_path: Path, name: str
 
 
 def test_files_of_a_folder_count_in_the_order_of_their_names(tmp_path: Path) -> None:
-    files = {"b.yml": "x: b\ny: b", "a.yml": "x: a\nz: a", ".c.yml": "x: c", "d.yml~": "x: d", "e.txt": "x: e"}
+    files = {"b.yml": "x: b\ny: b", "a.yml": "x: a\nz: a", ".c.yml": "w: c", "d~": "x: d", "e.txt": "x: e"}
     write(tmp_path, {"i.yml": GROUPED, **{f"group_vars/all/{name}": text for name, text in files.items()}})
     read = inventory(tmp_path / "i.yml")
 
     assert [value(read, name) for name in "xyz"] == ["b", "b", "a"]
+    assert "w" not in read.templates.variables["w1"]
 
 
 def test_a_host_named_like_a_file_has_that_file(tmp_path: Path) -> None:
@@ -168,6 +169,13 @@ def test_later_sources_win_also_with_what_stands_beside_them(tmp_path: Path) -> 
     assert value(inventory(one, two / "i.yml")) == "two"
     assert value(inventory(two, one)) == "one"
     assert value(inventory(one, two), "y") == "one"
+
+
+def test_what_stands_beside_any_source_for_a_group_counts_over_all_that_is_said_of_all(tmp_path: Path) -> None:
+    one = write(tmp_path / "one", {"i.yml": GROUPED, "group_vars/web.yml": "x: one"})
+    two = write(tmp_path / "two", {"i.yml": "{}", "group_vars/all.yml": "x: two"})
+
+    assert value(inventory(one, two)) == "one"
 
 
 def test_a_folder_that_comes_twice_counts_at_its_last_place(tmp_path: Path) -> None:
