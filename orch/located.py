@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import NoReturn, TypeAlias, TypeVar
@@ -130,19 +131,29 @@ class Located:
                 return {key: entry.plain() for key, entry in self.value.items()}
             case list():
                 return [entry.plain() for entry in self.value]
+            case Verbatim():
+                return str(self.value)
             case scalar:
                 return scalar
 
 
-def read_located(path: Path) -> Located:
+class Verbatim(str):
+    """Text that stands under one of a format's own tags."""
+
+
+def read_located(path: Path, *, tags: Collection[str] = ()) -> Located:
     """One YAML document. Raises InputError when it cannot be read or is not YAML."""
+    return parse_located(read_text(path), str(path), tags=tags)
+
+
+def read_text(path: Path) -> str:
+    """Raises InputError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(path, None, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputError(path, None, f"is not UTF-8 text (byte {error.start})") from error
-    return parse_located(text, str(path))
 
 
 def read_resources(place: Located) -> Resources:
@@ -154,12 +165,11 @@ def read_resources(place: Located) -> Resources:
     )
 
 
-def parse_located(text: str, file: str) -> Located:
-    """`file` is only a name for error messages."""
+def parse_located(text: str, file: str, *, tags: Collection[str] = ()) -> Located:
+    """`file` is only a name for error messages. Scalars under one of `tags` are read as Verbatim text."""
     try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        return Located(None, file, 1, "") if node is None else _Builder(loader, file).build(node, "")
+        loader, node = _compose(text)
+        return Located(None, file, 1, "") if node is None else _Builder(loader, file, tags).build(node, "")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise InputError(file, mark.line + 1 if mark else None, error.problem or error.context or "not YAML") from None
@@ -170,21 +180,41 @@ def parse_located(text: str, file: str) -> Located:
         raise InputError(file, None, "is nested too deeply") from None
 
 
+_RESOLVERS = {
+    first: [(tag, form) for tag, form in resolvers if tag != _BOOL]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _first in "tTfF":
+    # Anchored: the resolver matches from the start on, and `trueish` is text.
+    _RESOLVERS[_first] = [(_BOOL, re.compile("^(?:true|True|TRUE|false|False|FALSE)$")), *_RESOLVERS.get(_first, [])]
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with the booleans of YAML 1.2."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way to say it
-        first: [(tag, form) for tag, form in resolvers if tag != _BOOL]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+    yaml_implicit_resolvers = _RESOLVERS
 
 
-_Loader.add_implicit_resolver(_BOOL, re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_FAST = (
+    type("_FastLoader", (yaml.CSafeLoader,), {"yaml_implicit_resolvers": _RESOLVERS}) if yaml.__with_libyaml__ else None
+)
+"""The same over libyaml, ten times as fast, where PyYAML was built with it."""
+
+
+def _compose(text: str) -> tuple[yaml.SafeLoader, yaml.Node | None]:
+    """The one document of a text, and what makes values of its nodes."""
+    if _FAST is not None:
+        with suppress(yaml.YAMLError):
+            fast = _FAST(text)
+            return fast, fast.get_single_node()
+    # What libyaml refuses is read again, so that an error has the same words on every machine.
+    loader = _Loader(text)
+    return loader, loader.get_single_node()
 
 
 class _Builder:
-    def __init__(self, loader: yaml.SafeLoader, file: str) -> None:
-        self._loader, self._file = loader, file
+    def __init__(self, loader: yaml.SafeLoader, file: str, tags: Collection[str]) -> None:
+        self._loader, self._file, self._tags = loader, file, tags
         self._open: set[int] = set()
         self._built = 0
 
@@ -206,6 +236,8 @@ class _Builder:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(entry, f"{path}[{index}]") for index, entry in enumerate(node.value)]
+        if node.tag in self._tags:
+            return Verbatim(node.value)
         try:
             value = self._loader.construct_object(node, deep=True)
         except ValueError as error:

@@ -1,5 +1,6 @@
 """The fleet as its files describe it: Ansible's YAML inventory format, ours under the one variable `orch`.
 
-ranges.py and patterns.py read names, groups.py merges variables, hosts.py makes hosts of them; fleet.py has
-the result and its reading from files. docs/design/inventory.md lists what is read.
+sources.py reads files, groups.py makes the tree of groups, variables.py merges, templates.py renders, hosts.py makes
+hosts of it all; patterns.py and matching.py choose among them; fleet.py has the result. docs/design/inventory.md says
+what is read and how it is built.
 """

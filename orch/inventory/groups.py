@@ -1,81 +1,98 @@
-"""The tree of groups and the variables that each host gets from it.
-
-Nearer wins: `all`, then groups from the root downwards (on one level by name), then the host's own. The variable
-`orch` is merged key by key over all levels; every other is replaced whole, as Ansible does.
-"""
+"""The tree of groups: what an inventory's files say, and which hosts each group has."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import NoReturn
 
+from orch.inventory.problems import Problems
 from orch.inventory.ranges import expand_range
+from orch.inventory.variables import merge
 from orch.located import Located
 
-Variables = Mapping[str, Located]
-_MERGED = "orch"
+ALL, UNGROUPED = "all", "ungrouped"
 _GROUP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _GROUP_KEYS = ("hosts", "vars", "children")
+_PRIORITY = "ansible_group_priority"
 
 
 class Group:
-    """A group while files are read: everything written of it, merged over its places."""
+    """A group while files are read: everything written of it, merged over its places. `hosts` are its own alone."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.hosts: dict[str, None] = {}
         self.children: dict[str, Located] = {}
         self.variables: dict[str, Located] = {}
+        self.priority = 1
 
 
 class Tree:
-    """All groups of one or more files. `all` is the root; a group without a parent is its child."""
+    """All groups of one or more files. `all` is the root; a group without a parent is its child.
 
-    def __init__(self) -> None:
-        self.groups: dict[str, Group] = {"all": Group("all")}
+    `ungrouped` has the hosts that no other group has. `places` is where each host is first mentioned.
+    """
+
+    def __init__(self, problems: Problems | None = None) -> None:
+        self.groups: dict[str, Group] = {name: Group(name) for name in (ALL, UNGROUPED)}
         self.host_variables: dict[str, dict[str, Located]] = {}
         self.places: dict[str, Located] = {}
+        self._problems = problems or Problems()
 
     def add_file(self, document: Located) -> None:
         """Raises InputError for anything that is not an inventory."""
-        for name, body in document.mapping().items():
-            self._add_group(name, body)
+        for name, body in self._problems.entries(document).items():
+            self._problems.attempt(partial(self._add_group, name, body), None)
 
     def _add_group(self, name: str, body: Located) -> None:
         if _GROUP.fullmatch(name) is None:
             body.fail("a group's name is made of letters, digits and _ . - inside: host patterns use the rest")
         group = self.groups.setdefault(name, Group(name))
-        parts = body.mapping(known=_GROUP_KEYS)
-        if hosts := parts.get("hosts"):
-            for written, own in hosts.mapping().items():
-                self._add_hosts(group, written, own)
-        if variables := parts.get("vars"):
-            group.variables = merge(group.variables, variables.mapping())
-        if children := parts.get("children"):
-            for child, child_body in children.mapping().items():
-                if child == "all":
-                    child_body.fail("the group all contains every other and is in none")
-                group.children[child] = child_body
-                self._add_group(child, child_body)
+        # In the order of the file, as Ansible has it: of a host's variables in several places, the last one counts.
+        for key, part in body.mapping(known=_GROUP_KEYS).items():
+            self._problems.attempt(partial(self._add_part, group, key, part), None)
+
+    def _add_part(self, group: Group, key: str, part: Located) -> None:
+        if key == "vars":
+            self._add_variables(group, part)
+            return
+        add = self._add_hosts if key == "hosts" else self._add_child
+        for name, body in part.mapping().items():
+            self._problems.attempt(partial(add, group, name, body), None)
 
     def _add_hosts(self, group: Group, written: str, variables: Located) -> None:
+        given = variables.mapping()
         for name in variables.with_value(written).parsed(expand_range):
             group.hosts[name] = None
             self.places.setdefault(name, variables)
-            self.host_variables[name] = merge(self.host_variables.get(name, {}), variables.mapping())
+            self.host_variables[name] = merge(self.host_variables.get(name, {}), given)
+
+    def _add_variables(self, group: Group, variables: Located) -> None:
+        given = dict(variables.mapping())
+        if priority := given.pop(_PRIORITY, None):
+            group.priority = priority.integer(least=0)
+        group.variables = merge(group.variables, given)
+
+    def _add_child(self, group: Group, child: str, body: Located) -> None:
+        if child == ALL:
+            body.fail("the group all contains every other and is in none")
+        if group.name == UNGROUPED:
+            body.fail("ungrouped has the hosts that are in no group, and no groups; put this one into all")
+        if child == UNGROUPED and group.name != ALL:
+            body.fail("ungrouped has the hosts that are in no group, so it is in none but all")
+        self._add_group(child, body)
+        group.children[child] = body
 
     def ordered(self) -> list[Group]:
-        """Every group after all that contain it: `all` first, then level by level, on one level by name.
+        """Every group after all that contain it: `all` first, then level by level, on one level by priority and name.
 
         A group's level is the length of the longest way to it. Raises InputError for one that contains itself.
         """
-        parents: dict[str, set[str]] = {name: set() for name in self.groups}
-        for group in self.groups.values():
-            for child in group.children:
-                parents[child].add(group.name)
-        level = {"all": 0}
-        ready = [name for name in parents if not parents[name] - {"all"} and name != "all"]
+        parents = self.parents()
+        level = {ALL: 0}
+        ready = [name for name in parents if not parents[name] - {ALL} and name != ALL]
         while ready:
             name = ready.pop()
             level[name] = 1 + max((level[parent] for parent in parents[name]), default=0)
@@ -86,7 +103,15 @@ class Tree:
             ]
         if len(level) < len(self.groups):
             self._fail_for_cycle({name for name in self.groups if name not in level})
-        return [self.groups[name] for name in sorted(level, key=lambda name: (level[name], name))]
+        return sorted((self.groups[name] for name in level), key=lambda g: (level[g.name], g.priority, g.name))
+
+    def parents(self) -> dict[str, set[str]]:
+        """Group → those that name it among their children."""
+        parents: dict[str, set[str]] = {name: set() for name in self.groups}
+        for group in self.groups.values():
+            for child in group.children:
+                parents[child].add(group.name)
+        return parents
 
     def _fail_for_cycle(self, left: set[str]) -> NoReturn:
         """`left`: groups on cycles and below them; going upwards among them ends in a cycle."""
@@ -96,41 +121,21 @@ class Tree:
         cycle = path[path.index(path[-1]) :][::-1]
         self.groups[cycle[-2]].children[cycle[-1]].fail(f"the group contains itself: {' → '.join(cycle)}")
 
-    def members(self) -> dict[str, list[str]]:
-        """Group → its hosts, those of its children included, in the order of the files."""
-        everyone = list(self.host_variables)
+    def members(self, ordered: list[Group]) -> dict[str, list[str]]:
+        """Group → its hosts, those of its children included, in the order of the files. `ordered` as above."""
+        place = {host: number for number, host in enumerate(self.host_variables)}
         found: dict[str, set[str]] = {}
-        for group in reversed(self.ordered()):
-            found[group.name] = set(group.hosts).union(*(found[c] for c in group.children))
-        found["all"] = set(everyone)
-        return {name: [h for h in everyone if h in hosts] for name, hosts in sorted(found.items())}
-
-    def variables(self) -> dict[str, dict[str, Located]]:
-        """Host → everything that holds for it."""
-        members = {name: set(hosts) for name, hosts in self.members().items()}
-        groups = self.ordered()
-        result = {}
-        for host, own in self.host_variables.items():
-            merged: dict[str, Located] = {}
-            for group in groups:
-                if host in members[group.name]:
-                    merged = merge(merged, group.variables)
-            result[host] = merge(merged, own)
-        return result
+        for group in reversed(ordered):
+            found[group.name] = set(group.hosts).union(*(found[child] for child in group.children))
+        grouped = set().union(*(hosts for name, hosts in found.items() if name not in {ALL, UNGROUPED}))
+        found |= {ALL: set(place), UNGROUPED: set(place) - grouped}
+        return {name: sorted(hosts, key=place.__getitem__) for name, hosts in sorted(found.items())}
 
 
-def merge(base: Variables, over: Variables) -> dict[str, Located]:
-    """`over` wins; what is ours is merged key by key."""
-    merged = {**base, **over}
-    if _MERGED in base and _MERGED in over:
-        merged[_MERGED] = _merge_deep(base[_MERGED], over[_MERGED])
-    return merged
-
-
-def _merge_deep(base: Located, over: Located) -> Located:
-    if not isinstance(base.value, dict) or not isinstance(over.value, dict):
-        return over
-    merged = dict(base.value)
-    for key, entry in over.value.items():
-        merged[key] = _merge_deep(merged[key], entry) if key in merged else entry
-    return Located(merged, over.file, over.line, over.path)
+def group_names(members: Mapping[str, list[str]], ordered: list[Group]) -> dict[str, list[str]]:
+    """Host → the groups it is in, in the order in which their variables count."""
+    found: dict[str, list[str]] = {host: [] for host in members[ALL]}
+    for group in ordered:
+        for host in members[group.name]:
+            found[host].append(group.name)
+    return found

@@ -1,50 +1,104 @@
-"""Host ranges: `web[01:50]`, `db-[a:f]`, `r[1:9:2]`, several in one name."""
+"""Host names as inventories write them: `web`, `2001:db8::1`, ranges: `web[01:50]`, `db-[a:f]`, `r[1:9:2]`."""
 
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import math
 import re
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
 
 _RANGE = re.compile(r"\[([0-9]+|[a-z]|[A-Z]):([0-9]+|[a-z]|[A-Z])(?::([0-9]+))?\]")
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+_WITH_PORT = re.compile(r"[A-Za-z0-9_.-]+:[0-9]+|\[[0-9A-Fa-f:.]+\]:[0-9]+")
 MAX_HOSTS = 10_000
 MAX_NAME = 253  # of a name in DNS
 
 
-def expand_range(name: str) -> list[str]:
-    """Every name that `name` stands for, in order; both ends belong to a range.
+class Span(msgspec.Struct, frozen=True):
+    """From `first` to `last`, both of them numbers or letters as written; leading zeros set the width."""
 
-    Leading zeros of the first number set the width. Raises ValueError, whose text says what was expected.
+    first: str
+    last: str
+    step: int = 1
+
+
+Names: TypeAlias = tuple[str | Span, ...]
+"""Text and spans in turn, as they stand in one written name."""
+
+
+def expand_range(written: str) -> list[str]:
+    """Every name that `written` stands for, in order; both ends belong to a range.
+
+    Raises ValueError, whose text says what was expected.
     """
-    names = _expand(name)
-    for expanded in names:
-        if _NAME.fullmatch(expanded) is None:
-            raise ValueError(f"expected a host name or a range like web[01:20], not {name!r}")
+    if len(written) > MAX_NAME:
+        raise ValueError(f"a host's name has at most {MAX_NAME} characters")
+    names = _expand(parse_names(written), written)
+    for name in names:
+        if _NAME.fullmatch(name) is None and not is_ipv6(name):
+            hint = "; a port goes into ansible_port" if _WITH_PORT.fullmatch(name) else ""
+            raise ValueError(f"expected a host name or a range like web[01:20], not {written!r}{hint}")
     return names
 
 
-def _expand(name: str) -> list[str]:
-    if len(name) > MAX_NAME:
-        raise ValueError(f"a host's name has at most {MAX_NAME} characters")
-    match = _RANGE.search(name)
-    if match is None:
-        return [name]
-    members, tails = _members(*match.groups()), _expand(name[match.end() :])
-    if len(members) * len(tails) > MAX_HOSTS:
-        raise ValueError(f"the range {name!r} is more than {MAX_HOSTS} hosts")
-    return [f"{name[: match.start()]}{member}{tail}" for member in members for tail in tails]
+def parse_names(written: str) -> Names:
+    parts: list[str | Span] = []
+    end = 0
+    for match in _RANGE.finditer(written):
+        first, last, step = match.groups()
+        parts += [*_text(written[end : match.start()]), Span(first, last, int(step or 1))]
+        end = match.end()
+    return (*parts, *_text(written[end:]))
 
 
-def _members(first: str, last: str, step: str | None) -> list[str]:
-    stride = int(step or 1)
-    if stride < 1:
+def render_names(names: Names) -> str:
+    """What `parse_names` reads back."""
+    return "".join(_written(part) for part in names)
+
+
+def is_ipv6(text: str) -> bool:
+    if ":" not in text:
+        return False
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _text(text: str) -> list[str]:
+    return [text] if text else []
+
+
+def _written(part: str | Span) -> str:
+    if isinstance(part, str):
+        return part
+    return f"[{part.first}:{part.last}]" if part.step == 1 else f"[{part.first}:{part.last}:{part.step}]"
+
+
+def _expand(names: Names, written: str) -> list[str]:
+    members = [[part] if isinstance(part, str) else _members(part) for part in names]
+    if math.prod(map(len, members)) > MAX_HOSTS:
+        raise ValueError(f"the range {written!r} is more than {MAX_HOSTS} hosts")
+    return ["".join(chosen) for chosen in itertools.product(*members)]
+
+
+def _members(span: Span) -> Sequence[str]:
+    first, last = span.first, span.last
+    if span.step < 1:
         raise ValueError("the step of a range must be 1 or more")
     if first.isdigit() and last.isdigit():
         width = len(first) if first.startswith("0") else 0
         start, end = int(first), int(last)
-        numbers = range(start, end + 1, stride)
         if start > end:
             raise ValueError(f"the range [{first}:{last}] runs backwards")
-        if (end - start) // stride >= MAX_HOSTS:
+        if (end - start) // span.step >= MAX_HOSTS:
             raise ValueError(f"the range [{first}:{last}] is more than {MAX_HOSTS} hosts")
-        return [f"{n:0{width}d}" for n in numbers]
+        return [f"{n:0{width}d}" for n in range(start, end + 1, span.step)]
     if first.isdigit() or last.isdigit() or first.islower() != last.islower() or first > last:
         raise ValueError(f"the range [{first}:{last}] must run upwards, from number to number or letter to letter")
-    return [chr(c) for c in range(ord(first), ord(last) + 1, stride)]
+    return [chr(c) for c in range(ord(first), ord(last) + 1, span.step)]

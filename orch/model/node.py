@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 import msgspec
 
@@ -14,6 +15,29 @@ Instant: TypeAlias = float
 """Seconds since 1970-01-01 UTC."""
 
 NodeState = Literal["ready", "unreachable", "unsuitable"]
+Effect = Literal["NoSchedule", "NoExecute"]
+
+_TAINT_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,251}[A-Za-z0-9])?"
+_TAINT = re.compile(rf"({_TAINT_NAME})(?:=((?:{_TAINT_NAME})?))?:(NoSchedule|NoExecute)")
+
+
+class Taint(msgspec.Struct, frozen=True, order=True):
+    """Keeps off a node whatever does not tolerate it. NoExecute also moves away what runs there already."""
+
+    key: str
+    effect: Effect
+    value: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}:{self.effect}" if self.value else f"{self.key}:{self.effect}"
+
+
+def parse_taint(text: str) -> Taint:
+    """`gpu=a100:NoSchedule` or `gpu:NoExecute`. Raises ValueError, whose text says what was expected."""
+    match = _TAINT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"expected a taint like KEY=VALUE:NoSchedule or KEY:NoExecute, not {text!r}")
+    return Taint(match[1], cast(Effect, match[3]), match[2] or "")
 
 
 class NodeSpec(msgspec.Struct, frozen=True):
@@ -25,6 +49,7 @@ class NodeSpec(msgspec.Struct, frozen=True):
     schedulable: bool = True
     capacity: Resources = Resources()
     reserved: Resources = Resources()
+    taints: tuple[Taint, ...] = ()
 
 
 class Facts(msgspec.Struct, frozen=True):

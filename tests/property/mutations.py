@@ -10,19 +10,38 @@ all:
     ansible_user: deploy
     ansible_become: true
     ansible_ssh_private_key_file: keys/id
-    ansible_ssh_common_args: -o UserKnownHostsFile=known_hosts
-    orch: {cluster: prod, reserved: {memory: 512m}}
+    ansible_ssh_common_args: -C -o UserKnownHostsFile=known_hosts -J bastion
+    ansible_become_password: "{{ lookup('env', 'WORD') | default(word, true) }}"
+    word: "{{ ['x', inventory_hostname_short] | join('-') }}"
+    orch: {cluster: prod, reserved: {memory: 512m}, container_range: 10.9.0.0/16}
   children:
     web:
       hosts:
         w[01:03]:
           ansible_port: 2222
         x1: {ansible_host: 10.0.0.9, orch: {capacity: {cpus: 2, memory: 4g}, labels: {zone: a}, schedulable: false}}
+        y1:
+          ansible_port: "{{ hostvars.x1.port + 1 }}"
+          orch: {taints: ["a=b:NoExecute", {key: c, effect: NoSchedule}]}
+        "2001:db8::[1:2]": {secret: !vault "$ANSIBLE_VAULT;1.1", raw: !unsafe "{{"}
       vars: &shared
-        orch: {labels: {disk: ssd}}
+        port: 2200
+        ansible_group_priority: 2
+        orch: {labels: {disk: ssd, rack: "{{ group_names | first }}"}}
     db:
       children: {web: }
       vars: *shared
+"""
+
+GROUP_VARS = """\
+ansible_user: "{{ 'deploy' if stage == 'prod' else lookup('file', 'user') }}"
+stage: prod
+nested: {list: [1, "{{ stage }}"], none: }
+text: |
+  two
+  lines
+orch:
+  labels: {stage: "{{ stage }}"}
 """
 
 COMPOSE = """\
@@ -55,7 +74,9 @@ _PIECES = [
     "!!float ''", "!!timestamp x", "!!binary x", "!!set ", "!x ", "?", "|\n", "> ", "'", '"', '"\\0"', '"\\ud800"',
     "#", "%", "---\n", "...", "$", "$$", "${", "}", "${X:-", "~", "null", "true", "no", "0", "-1", "1e9",
     "9999999999999999999999", "0x1f", "1:30", ".inf", ".nan", "2024-99-99", "[1:3]", "[9:1]",
-    "[0:99999999999999999999]", "é", "\x00", "\x85", "\u2028", "~root/x", "~nobody-here/x",
+    "[0:99999999999999999999]", "{{ ", " }}", "{{ word }}", "{% if", " %}", "{{ x | ", "!vault ", "!unsafe ",
+    "$ANSIBLE_VAULT", "[web]\n", "-o X=y", "-J", "10.64.0.1", "é",
+    "\x00", "\x85", "\u2028", "~root/x", "~nobody-here/x",
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orch.inventory.patterns import match_hosts
+from orch.inventory.matching import match_hosts
 from orch.inventory.ranges import expand_range
 from orch.model.quantities import format_cpus, format_memory, parse_cpus, parse_memory
 

@@ -6,7 +6,6 @@ import json
 import shlex
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -15,7 +14,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orch.errors import InputError
-from orch.inventory.fleet import build_fleet
 from orch.located import Located, parse_located
 from orch.model.node import Container, Reachable
 from orch.model.replica import Replica, Slot
@@ -77,18 +75,6 @@ def document(text: str) -> Located:
 @given(st.text() | mutated(INVENTORY, COMPOSE))
 def test_any_text_is_yaml_or_an_input_error(text: str) -> None:
     assert outcome(lambda: document(text)).file == "f.yml"
-
-
-@thoroughly
-@given(st.text() | mutated(INVENTORY))
-@example(INVENTORY)
-def test_any_text_is_an_inventory_or_an_input_error(text: str) -> None:
-    fleet = outcome(lambda: build_fleet([document(text)], Path("/fleet")))
-
-    if isinstance(fleet, InputError):
-        assert fleet.file == "f.yml"
-    else:
-        assert fleet.groups["all"] == [host.name for host in fleet.hosts] != []
 
 
 @thoroughly

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from orch.errors import InputError, UsageError
-from orch.inventory.fleet import Fleet, build_fleet, read_fleet
+from orch.inventory.fleet import Fleet, Inventory, build_fleet, read_fleet
 from orch.inventory.groups import Tree
 from orch.inventory.hosts import Host
 from orch.inventory.login import Login
+from orch.inventory.sources import Layers
+from orch.inventory.variables import Variables
 from orch.located import parse_located
 from orch.model.node import NodeSpec
 from orch.model.resources import Resources
@@ -22,6 +24,12 @@ FOLDER = Path("/fleet")
 def fleet(*texts: str) -> Fleet:
     documents = [parse_located(text, f"{'abc'[index]}.yml") for index, text in enumerate(texts)]
     return build_fleet(documents, FOLDER)
+
+
+def variables(text: str, host: str = "w1") -> Variables:
+    tree = Tree()
+    tree.add_file(parse_located(text, "a.yml"))
+    return Inventory(tree, Layers(), FOLDER, "a.yml", {}).templates.variables[host]
 
 
 def user_of(text: str, host: str = "w1") -> str:
@@ -36,7 +44,10 @@ def test_a_host_needs_no_more_than_a_name() -> None:
     found = fleet("all:\n  hosts:\n    w1:\n")
 
     assert found == Fleet(
-        "default", (Host("w1", Login("w1"), NodeSpec("w1", "w1"), "a.yml:3"),), {"all": ["w1"]}, "a.yml"
+        "default",
+        (Host("w1", Login("w1"), NodeSpec("w1", "w1"), "a.yml:3"),),
+        {"all": ["w1"], "ungrouped": ["w1"]},
+        "a.yml",
     )
 
 
@@ -55,6 +66,7 @@ def test_a_group_has_the_hosts_of_its_children() -> None:
         "alone": ["x"],
         "db": ["d1"],
         "prod": ["w1", "w2", "d1"],
+        "ungrouped": [],
         "web": ["w1", "w2"],
     }
 
@@ -114,6 +126,13 @@ def test_a_later_file_wins_over_an_earlier_one() -> None:
     assert (found.hosts[0].login.user, found.hosts[0].login.port, found.hosts[0].place) == ("two", 1, "a.yml:1")
 
 
+def test_of_two_places_for_one_host_the_later_one_counts() -> None:
+    hosts, children = "hosts: {w1: {ansible_user: a}}", "children: {web: {hosts: {w1: {ansible_user: b}}}}"
+
+    assert user_of(f"all: {{{hosts}, {children}}}") == "b"
+    assert user_of(f"all: {{{children}, {hosts}}}") == "a"
+
+
 def test_what_is_ours_is_merged_key_by_key_over_all_levels() -> None:
     text = """
     all: {vars: {orch: {cluster: prod, labels: {zone: a, disk: hdd}, reserved: {cpus: 1, memory: 1g}}}}
@@ -128,10 +147,7 @@ def test_what_is_ours_is_merged_key_by_key_over_all_levels() -> None:
 
 
 def test_every_other_variable_is_replaced_whole() -> None:
-    tree = Tree()
-    tree.add_file(parse_located("all: {vars: {x: {a: 1, b: 2}}, hosts: {w1: {x: {a: 3}}}}", "a.yml"))
-
-    assert tree.variables()["w1"]["x"].plain() == {"a": 3}
+    assert variables("all: {vars: {x: {a: 1, b: 2}}, hosts: {w1: {x: {a: 3}}}}")["x"].plain() == {"a": 3}
 
 
 def test_a_node_says_its_part_in_the_cluster() -> None:
@@ -167,7 +183,10 @@ def test_a_pattern_selects_in_the_order_of_the_files(pattern: str, hosts: list[s
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("wbe", "no host or group is called 'wbe' in a.yml"),
+        ("wbe", "no host or group is called 'wbe' in a.yml; did you mean 'web'?"),
+        ("w2", "no host or group is called 'w2' in a.yml"),
+        ("web[1]", "'web[1]' begins beyond the end; hosts there: 1, counted from 0 in a.yml"),
+        ("web,,w1", "host pattern 'web,,w1' has an empty part"),
         ("x*", "the pattern 'x*' matches no host in a.yml"),
         ("all,!all", "the pattern 'all,!all' matches no host in a.yml"),
     ],

@@ -9,6 +9,7 @@ import pytest
 from orch.inventory.fleet import build_fleet
 from orch.inventory.login import Login
 from orch.located import parse_located
+from orch.model.secret import Secret
 
 
 def login(variables: str, folder: str = "/fleet") -> Login:
@@ -21,6 +22,22 @@ def login(variables: str, folder: str = "/fleet") -> Login:
     [
         ("", Login("w1")),
         ("ansible_connection: ssh", Login("w1")),
+        ("ansible_connection: smart", Login("w1")),
+        ("ansible_connection: paramiko", Login("w1")),
+        ("ansible_connection: local", Login("w1", connection="local")),
+        ("ansible_connection: ansible.builtin.local", Login("w1", connection="local")),
+        ("ansible_ssh_host: 10.0.0.1", Login("10.0.0.1")),
+        ("ansible_ssh_host: 10.0.0.1, ansible_host: 10.0.0.2", Login("10.0.0.2")),
+        ("ansible_host: '2001:db8::1'", Login("2001:db8::1")),
+        ("ansible_host_key_checking: false", Login("w1")),
+        ("ansible_password: p", Login("w1", password=Secret("p"))),
+        ("ansible_ssh_pass: p", Login("w1", password=Secret("p"))),
+        ("ansible_ssh_password: 12", Login("w1", password=Secret("12"))),
+        ("ansible_ssh_pass: old, ansible_password: new", Login("w1", password=Secret("new"))),
+        ("ansible_become_password: p", Login("w1", become_password=Secret("p"))),
+        ("ansible_become_pass: p", Login("w1", become_password=Secret("p"))),
+        ("ansible_become: true, ansible_become_method: ansible.builtin.sudo", Login("w1", become_user="root")),
+        ("ansible_become: , ansible_become_method: su", Login("w1")),
         ("ansible_host: 10.0.0.1", Login("10.0.0.1")),
         ("ansible_host: ", Login("w1")),
         ("ansible_port: 2222", Login("w1", port=2222)),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orch.errors import LabError
-from orch.inventory.hosts import read_cluster
+from orch.errors import UsageError
+from orch.inventory.fleet import build_fleet
 from orch.lab.cgroups import Hierarchy, parse_hierarchies
 from orch.lab.layout import Lab, LabHost, LabPaths, plan_lab
 from orch.located import parse_located
@@ -33,32 +33,32 @@ def test_the_largest_lab_leaves_the_masters_address_free() -> None:
 
 @pytest.mark.parametrize("count", [0, -1, 101])
 def test_a_lab_has_1_to_100_hosts(count: int) -> None:
-    with pytest.raises(LabError, match=f"^a lab has 1 to 100 hosts, not {count}$"):
+    with pytest.raises(UsageError, match=f"^a lab has 1 to 100 hosts, not {count}$"):
         plan_lab("dev", count, 0, 0)
 
 
 def test_a_host_needs_some_memory() -> None:
     assert plan_lab("dev", 1, 0, 64 << 20).hosts[0].memory == 64 << 20
-    with pytest.raises(LabError, match=r"^a lab host needs at least 64m of memory$"):
+    with pytest.raises(UsageError, match=r"^a lab host needs at least 64m of memory$"):
         plan_lab("dev", 1, 0, (64 << 20) - 1)
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_a_name_that_cannot_be_used_everywhere_is_refused(name: str) -> None:
     message = f"{name!r} cannot name a lab: use up to 16 of a-z, 0-9 and -, a letter first"
-    with pytest.raises(LabError, match=f"^{re.escape(message)}$"):
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
         plan_lab(name, 1, 0, 0)
 
 
 @pytest.mark.parametrize("name", ["a", "dev-2", "x" * 16])
 def test_the_cluster_of_a_lab_has_a_name_that_inventories_take(name: str) -> None:
-    variables = parse_located(f"orch: {{cluster: lab-{LabPaths(name).lab}}}", "i.yml").mapping()
+    text = f"all: {{hosts: {{w1: }}, vars: {{orch: {{cluster: lab-{LabPaths(name).lab}}}}}}}"
 
-    assert read_cluster(variables) == f"lab-{name}"
+    assert build_fleet([parse_located(text, "i.yml")], Path("/fleet")).cluster == f"lab-{name}"
 
 
 def test_a_name_that_no_cluster_can_have_is_refused() -> None:
-    with pytest.raises(LabError, match="cannot name a lab"):
+    with pytest.raises(UsageError, match="cannot name a lab"):
         LabPaths("a-")
 
 
@@ -70,7 +70,7 @@ def test_a_host_is_found_by_name() -> None:
     ("lab", "there"), [(plan_lab("dev", 2, 0, 0), "w1, w2"), (Lab("dev", ()), "none")], ids=["two hosts", "no hosts"]
 )
 def test_an_unknown_host_is_refused_with_those_there_are(lab: Lab, there: str) -> None:
-    with pytest.raises(LabError, match=f"^lab dev has no host w9; it has {there}$"):
+    with pytest.raises(UsageError, match=f"^lab dev has no host w9; it has {there}$"):
         lab.host("w9")
 
 

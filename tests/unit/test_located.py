@@ -9,7 +9,7 @@ from typing import NoReturn
 import pytest
 
 from orch.errors import InputError
-from orch.located import Located, parse_located, read_located, read_resources
+from orch.located import Located, Verbatim, parse_located, read_located, read_resources
 from orch.model.resources import Resources
 
 
@@ -118,6 +118,14 @@ def test_aliases_that_multiply_without_end_are_refused() -> None:
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
 
     assert refused("\n".join(lines)).endswith("more than 200000 values; too many aliases?")
+
+
+def test_text_under_a_formats_own_tag_is_verbatim() -> None:
+    place = parse_located("k: !own 12\nl: !own [1]\n", "f.yml", tags=("!own",)).mapping()["k"]
+
+    assert place.value == Verbatim("12")
+    assert isinstance(place.value, Verbatim)
+    assert type(place.plain()) is str
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

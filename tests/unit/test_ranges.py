@@ -24,6 +24,8 @@ from orch.inventory.ranges import MAX_HOSTS, expand_range
         ("db-[A:E:2]", ["db-A", "db-C", "db-E"]),
         ("r[1:2]-[a:b]", ["r1-a", "r1-b", "r2-a", "r2-b"]),
         ("[1:2].example", ["1.example", "2.example"]),
+        ("2001:db8::1", ["2001:db8::1"]),
+        ("2001:db8::[1:2]", ["2001:db8::1", "2001:db8::2"]),
     ],
 )
 def test_a_range_stands_for_its_names_in_order(written: str, names: list[str]) -> None:
@@ -71,3 +73,10 @@ def test_an_endless_range_is_refused_as_too_many_hosts() -> None:
 def test_a_name_of_thousands_of_ranges_is_refused() -> None:
     with pytest.raises(ValueError, match="a host's name has at most 253 characters"):
         expand_range("[1:1]" * 3000)
+
+
+@pytest.mark.parametrize("written", ["w1:2222", "[2001:db8::1]:22", "w[1:2]:22"])
+def test_a_port_in_a_name_is_refused_with_where_it_belongs(written: str) -> None:
+    message = f"expected a host name or a range like web[01:20], not {written!r}; a port goes into ansible_port"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        expand_range(written)
