@@ -9,10 +9,12 @@ python=$root_dir/.venv/bin/python
 as_root=
 [ "$(id -u)" = 0 ] || as_root="sudo --preserve-env"
 
+# Login shells that are not like sh, and a client with its tools.
+for_tests="fish openssh-client tcsh"
 # What lab hosts run: an init, a way in, containers and their network; then programs to put into test images.
 # Not redis-server: that package starts one; its program is in redis-tools too.
 system_packages="busybox-static dbus iproute2 iptables mount netavark aardvark-dns openssh-server podman procps
-    redis-tools runc sudo systemd util-linux"
+    redis-tools runc sudo systemd util-linux $for_tests"
 
 say() { printf '\n== %s\n' "$*"; }
 fail() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }

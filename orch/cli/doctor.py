@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import click
 import msgspec
 
-from orch.cli.fleet import load_fleet, run_async
+from orch.cli.fleet import load_fleet, open_pool, run_async
 from orch.cli.output import Column, Row, emit, note
-from orch.cli.settings import current_settings, settings_options
+from orch.cli.settings import Settings, current_settings, settings_options
 from orch.controllers.doctor import diagnose, exit_status
 from orch.controllers.finding import Finding
 from orch.inventory.hosts import Host
@@ -38,7 +38,7 @@ def doctor_command(pattern: str) -> int:
     """
     settings = current_settings()
     hosts = load_fleet(settings).select(pattern)
-    findings = diagnose(run_async(_examine(hosts, settings.timeout)))
+    findings = diagnose(run_async(_examine(settings, hosts)))
     names = [host.name for host in hosts]
     rows = _rows(names, findings)
     emit(settings, rows, [{"name": row["host"], **row} for row in rows], _COLUMNS)
@@ -47,12 +47,11 @@ def doctor_command(pattern: str) -> int:
     return exit_status(findings, names)
 
 
-async def _examine(hosts: Sequence[Host], timeout: float) -> dict[str, Examination]:
+async def _examine(settings: Settings, hosts: Sequence[Host]) -> dict[str, Examination]:
     from orch.observe.doctor import examine_fleet
-    from orch.remote.pool import Pool
 
-    async with Pool(connect_timeout=timeout) as pool, Pool(connect_timeout=timeout) as unprivileged:
-        return await examine_fleet(pool, unprivileged, hosts, timeout=timeout)
+    async with open_pool(settings) as pool, open_pool(settings) as unprivileged:
+        return await examine_fleet(pool, unprivileged, hosts, timeout=settings.timeout)
 
 
 def _rows(hosts: Sequence[str], findings: Sequence[Finding]) -> list[Row]:

@@ -17,7 +17,7 @@ def write_inventory(lab: Lab, paths: LabPaths) -> None:
                         "ansible_user": USER,
                         "ansible_become": True,
                         "ansible_ssh_private_key_file": str(paths.key),
-                        "ansible_ssh_common_args": f"-o UserKnownHostsFile={paths.known_hosts}",
+                        "ansible_ssh_common_args": f"-F /dev/null -o UserKnownHostsFile={paths.known_hosts}",
                         "orch": {"cluster": f"lab-{lab.name}", "netns": paths.switch},
                     },
                     "hosts": {host.name: {"ansible_host": host.address} for host in lab.hosts},

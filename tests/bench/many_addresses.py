@@ -49,7 +49,7 @@ class Addresses(msgspec.Struct, frozen=True):
                             "ansible_user": USER,
                             "ansible_port": PORT,
                             "ansible_ssh_private_key_file": self.key,
-                            "ansible_ssh_common_args": f"-o UserKnownHostsFile={self.known_hosts}",
+                            "ansible_ssh_common_args": f"-F /dev/null -o UserKnownHostsFile={self.known_hosts}",
                         },
                         "hosts": {f"h{n}": {"ansible_host": a} for n, a in enumerate(addresses(count))},
                     }
