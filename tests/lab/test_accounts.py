@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +20,7 @@ from orch.inventory.fleet import read_fleet
 from orch.inventory.hosts import Host
 from orch.model.secret import Secret
 from orch.remote.pool import Pool
-from tests.lab.hosts import Operator, TestLab
+from tests.lab.hosts import ORCH, Operator, TestLab
 from tests.ssh.conftest import Told, running
 
 PASSWORD = "pa ss'w\"ord$(id)"
@@ -44,7 +47,8 @@ add plain /bin/sh
 add asks /bin/sh
 for user in fishy cshy noisy; do echo "$user ALL=(ALL) NOPASSWD: ALL"; done >>/etc/sudoers
 echo 'asks ALL=(ALL) ALL' >>/etc/sudoers
-printf 'Port {PASSWORD_PORT}\\nPidFile none\\nUsePAM no\\nPubkeyAuthentication no\\nPasswordAuthentication yes\\n' >/etc/ssh/pw
+printf '%s\\n' 'Port {PASSWORD_PORT}' 'PidFile none' 'UsePAM no' 'PubkeyAuthentication no' \\
+    'PasswordAuthentication yes' >/etc/ssh/pw
 /usr/sbin/sshd -f /etc/ssh/pw
 """
 
@@ -125,16 +129,11 @@ async def test_sudo_s_password_is_on_no_command_line(accounts: TestLab) -> None:
 
 async def test_a_password_that_sudo_did_not_want_is_not_run(accounts: TestLab) -> None:
     host = host_of(accounts, user="noisy", become_password=Secret("touch /tmp/ran"))
-    assert (
-        await told_by(host, "ls /tmp/ran 2>&1; id -un")
-        == "ls: cannot access '/tmp/ran': No such file or directory\nroot\n"
-    )
+    assert await told_by(host, "[ -e /tmp/ran ] || echo not run; id -un") == "not run\nroot\n"
 
 
 async def test_sudo_that_asks_where_nobody_answers_says_what_to_do(accounts: TestLab) -> None:
-    with pytest.raises(
-        AuthError, match=r"^w1: sudo asks for a password: give it on a terminal or as ansible_become_pa"
-    ):
+    with pytest.raises(AuthError, match=r"^w1: sudo asks for a password: give it on a terminal or as ansible_b"):
         await told_by(host_of(accounts, user="asks"))
 
 
@@ -149,9 +148,7 @@ async def test_a_wrong_password_is_told_and_asked_for_again_the_next_time(accoun
 
 
 async def test_a_user_who_may_not_use_sudo_is_told(accounts: TestLab) -> None:
-    with pytest.raises(
-        CommandError, match=r"^w1: .*sudoers.*; allow it in /etc/sudoers.d, or leave out ansible_become"
-    ):
+    with pytest.raises(CommandError, match=r"^w1: .*sudoers.*; allow it in /etc/sudoers.d, or leave out ansible"):
         await told_by(host_of(accounts, user="plain", become_password=Secret(PASSWORD)))
 
 
@@ -170,10 +167,7 @@ async def test_passwords_instead_of_keys(accounts: TestLab) -> None:
     known = Path(host_of(accounts).login.known_hosts)
     known_lines = known.read_text()
     try:
-        port_lines = [
-            f"[{line.split()[0]}]:{PASSWORD_PORT} {line.split(None, 1)[1]}\n" for line in known_lines.splitlines()
-        ]
-        known.write_text(known_lines + "".join(port_lines))
+        known.write_text(known_lines + re.sub(r"(?m)^(\S+)", rf"[\1]:{PASSWORD_PORT}", known_lines))
         assert await told_by(host_of(accounts, **login, password=Secret(PASSWORD))) == "plain\n"
         told = Told(PASSWORD)
         assert await told_by(host_of(accounts, **login), asker=told) == "plain\n"
@@ -194,7 +188,6 @@ async def test_a_host_that_freezes_costs_its_own_time_alone(accounts: TestLab, f
         if frozen == "the connection":
             await link.run_script("true", timeout=5)
             # All that serves this connection: its sshd, and not the one that listens.
-            await link.run_script("kill -STOP $(pgrep -f 'sshd: orch')", timeout=0.1) if False else None
             accounts.inside("w1", "pkill", "-STOP", "-f", "sshd: orch")
         else:
             accounts.inside("w1", "pkill", "-STOP", "-f", "sshd.*listener")
@@ -218,31 +211,30 @@ async def test_a_host_that_freezes_costs_its_own_time_alone(accounts: TestLab, f
 
 
 def test_a_full_disk_is_told_by_its_own_name(op: Operator) -> None:
-    op.lab.inside("w1", "sh", "-c", "head -c 4G /dev/zero >/tmp/full 2>/dev/null; df /tmp >&2; true")
+    op.lab.inside("w1", "mount", "-t", "tmpfs", "-o", "size=64k,mode=1777", "tmpfs", "/tmp")
     script = op.folder / "script.sh"
     script.write_text("#!/bin/sh\n# " + "x" * 200_000 + "\necho ran\n")
-    done = op.orch("run", "all", "--script", str(script), status=3)
-    op.lab.inside("w1", "rm", "/tmp/full")
+    try:
+        done = op.orch("run", "all", "--script", str(script), status=3)
+        left = op.lab.inside("w1", "ls", "/tmp")
+    finally:
+        op.lab.inside("w1", "umount", "/tmp")
     assert "w1: the file cannot be written there" in done.stderr
     assert "No space left on device" in done.stderr
     assert done.stdout == "w2 | ran\nw3 | ran\n"
-    assert op.lab.inside("w1", "sh", "-c", "ls /tmp | grep -c ^tmp || true") == "0\n"
+    assert left == ""
 
 
 def test_ctrl_c_ends_the_commands_on_the_hosts_too(op: Operator) -> None:
-    import signal
-    import subprocess
-
-    from tests.lab.hosts import ORCH
-
-    argv = [ORCH, "run", "all", "-b", "--", "echo begun; sleep 4330; sleep 4330"]
+    argv = [ORCH, "run", "all", "-b", "--live", "--", "echo begun; sleep 4330; sleep 4330"]
     with subprocess.Popen(
         argv, env={**os.environ, **op.env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"w1 | begun\n"
+        for _ in range(3):
+            assert process.stdout.readline().endswith(b" | begun\n")
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert stderr == b"orch: interrupted\n"
+    assert stderr.strip() == b"orch: interrupted"
     assert not running("sleep", "4330")
