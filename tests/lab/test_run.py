@@ -14,6 +14,8 @@ import pytest
 
 from tests.lab.hosts import ORCH, Faults, Operator
 
+Row = dict[str, Any]
+
 SCRIPT = '#!/bin/sh\necho "$# $1 $(hostname)"\nexit 0\n'
 
 
