@@ -8,6 +8,7 @@ import pty
 import subprocess
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
