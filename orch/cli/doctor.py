@@ -43,7 +43,7 @@ def doctor_command(pattern: str) -> int:
     rows = _rows(names, findings)
     emit(settings, rows, [{"name": row["host"], **row} for row in rows], _COLUMNS)
     if findings and settings.output in {"table", "wide"}:
-        note(settings, "remedies are for root on the host itself: orch run -b HOST -- 'REMEDY'")
+        note(settings, "remedies are for root on the host itself: orch run HOST -b -- 'REMEDY'")
     return exit_status(findings, names)
 
 

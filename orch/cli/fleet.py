@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Collection, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,6 +31,8 @@ def open_pool(settings: Settings) -> Pool:
     from orch.remote.pool import Pool
 
     allow_descriptors()
+    # What an old host can no better; cryptography would tell of it once for each, and on standard error.
+    warnings.filterwarnings("ignore", category=UserWarning, module="asyncssh")
     return Pool(connect_timeout=settings.timeout, asker=Terminal(), accept_new=settings.accept_new)
 
 

@@ -15,13 +15,13 @@ from orch.remote.pipe import Pipe, Wire
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """Memory and disk in bytes, CPU in thousandths of a core since the last call; `disk_free` is of `path`."""
+    """Memory and disk in bytes, CPU in thousandths of a core; `disk_free` is None where there is no such folder."""
 
     cores: int
     memory: int
     memory_used: int
     load: float
-    disk_free: int
+    disk_free: int | None
     millicpus_used: int
 
 
@@ -78,17 +78,24 @@ async def open_process(host: str, command: str) -> tuple[Pipe, Wire]:
     return _LocalPipe(transport), wire
 
 
-def figures(path: str) -> Figures:
-    """Of this machine, now."""
-    import psutil  # Only local hosts need it, and it takes a while to import.
+class Gauge:
+    """Figures of this machine; CPU use is what lies between making it and reading it."""
 
-    memory = psutil.virtual_memory()
-    cores = psutil.cpu_count() or 1
-    return Figures(
-        cores=cores,
-        memory=memory.total,
-        memory_used=memory.total - memory.available,
-        load=psutil.getloadavg()[0],
-        disk_free=psutil.disk_usage(path).free,
-        millicpus_used=round(psutil.cpu_percent() * cores * 10),
-    )
+    def __init__(self) -> None:
+        import psutil  # Only local hosts need it, and it takes a while to import.
+
+        self._psutil = psutil
+        psutil.cpu_percent()
+
+    def read(self, folder: str) -> Figures:
+        """`folder`: whose disk is meant."""
+        memory = self._psutil.virtual_memory()
+        cores = self._psutil.cpu_count() or 1
+        return Figures(
+            cores=cores,
+            memory=memory.total,
+            memory_used=memory.total - memory.available,
+            load=self._psutil.getloadavg()[0],
+            disk_free=self._psutil.disk_usage(folder).free if os.path.isdir(folder) else None,
+            millicpus_used=round(self._psutil.cpu_percent() * cores * 10),
+        )

@@ -85,9 +85,11 @@ def serving(folder: Path, *config: str, host_keys: Sequence[str] = ("ssh-ed25519
     (folder / "known_hosts").write_text(known_line(server.port, folder / "host_key0.pub"))
     argv = [SSHD, "-D", "-e", "-f", str(folder / "sshd_config"), "-p", str(server.port)]
     with (folder / "log").open("wb") as log, subprocess.Popen(argv, stderr=log) as process:
-        wait_for_port(server.port, process)
-        yield msgspec.structs.replace(server, pid=process.pid)
-        process.terminate()
+        try:
+            wait_for_port(server.port, process)
+            yield msgspec.structs.replace(server, pid=process.pid)
+        finally:
+            process.terminate()
 
 
 def write_key(file: Path, kind: str, passphrase: str | None = None) -> asyncssh.SSHKey:

@@ -28,9 +28,11 @@ def agent(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     socket = str(tmp_path / "agent")
     with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        process.stdout.readline()  # It says where it listens when it does.
-        yield process
-        process.terminate()
+        try:
+            process.stdout.readline()  # It says where it listens when it does.
+            yield process
+        finally:
+            process.terminate()
 
 
 def add(agent: subprocess.Popen[bytes], key: Path) -> None:

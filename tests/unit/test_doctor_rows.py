@@ -44,7 +44,7 @@ def test_a_host_that_cannot_be_reached_is_told_with_its_remedy(
         "HOST  LEVEL  FINDING                          REMEDY",
         "w1    error  127.0.0.1:1 refuses connections  is sshd running there, on that port?",
     ]
-    assert said.err == "remedies are for root on the host itself: orch run -b HOST -- 'REMEDY'\n"
+    assert said.err == "remedies are for root on the host itself: orch run HOST -b -- 'REMEDY'\n"
 
 
 def test_programs_get_rows_alone(nobody_listens: str, capsys: pytest.CaptureFixture[str]) -> None:
