@@ -11,6 +11,7 @@ OrchError                   exit status 1
     ├── ConnectError           no session: unreachable, refused, silent
     ├── AuthError              the host refused the user or the key
     ├── HostKeyError           the host's key is unknown or has changed
+    ├── BecomeError            the user was let in, and may not become the one who shall run commands
     └── CommandError           a command failed, timed out or lost its channel
 """
 
@@ -70,6 +71,10 @@ class AuthError(HostError):
 
 
 class HostKeyError(HostError):
+    pass
+
+
+class BecomeError(HostError):
     pass
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from orch.errors import AuthError, ConnectError, HostError, HostKeyError
+from orch.errors import CommandError, HostError
 from orch.inventory.hosts import Host
 from orch.model.command import Command
 from orch.model.plan import Action, Adopt, Forget, Plan, Remove, Run
@@ -79,7 +79,7 @@ class Executor:
                     result = await link.run(command, timeout=seconds + _ANSWER_SECONDS)
             succeeded(node, "podman", result)
         except HostError as error:
-            return Outcome(action, error.reason, lost=isinstance(error, ConnectError | AuthError | HostKeyError))
+            return Outcome(action, error.reason, lost=not isinstance(error, CommandError))
         return Outcome(action)
 
 

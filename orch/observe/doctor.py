@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from orch.errors import AuthError, CommandError, HostError, HostKeyError
+from orch.errors import AuthError, BecomeError, CommandError, HostError, HostKeyError
 from orch.inventory.hosts import Host
 from orch.model.checkup import Checkup, Disk, Examination, PodmanInfo, Unexamined
 from orch.model.node import Instant
@@ -115,9 +115,9 @@ async def _examine(pool: Pool, unprivileged: Pool, host: Host, timeout: float) -
     try:
         # By itself, so that a shell that cannot be had is told from one that does not come to an end.
         succeeded(host.name, "its shell fails", await pool.link(host).run_script(":", timeout=timeout))
+    except BecomeError as error:
+        return await _examine_without_root(unprivileged, host, error)
     except CommandError as error:
-        if host.login.become_user:
-            return await _examine_without_root(unprivileged, host, error)
         return Unexamined("shell", error.reason)
     except HostKeyError as error:
         return Unexamined("host key", error.reason)
@@ -131,7 +131,7 @@ async def _examine(pool: Pool, unprivileged: Pool, host: Host, timeout: float) -
         return Unexamined("shell", error.reason)
 
 
-async def _examine_without_root(pool: Pool, host: Host, refused: CommandError) -> Unexamined:
+async def _examine_without_root(pool: Pool, host: Host, refused: BecomeError) -> Unexamined:
     """`refused`: why there was no shell as `become_user`."""
     plain = msgspec.structs.replace(host, login=msgspec.structs.replace(host.login, become_user=""))
     try:

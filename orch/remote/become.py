@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from orch.errors import AuthError, CommandError, ConnectError, HostError
+from orch.errors import BecomeError, ConnectError, HostError
 from orch.model.secret import Secret
 from orch.remote.ask import Answers
 from orch.remote.pipe import Gone, Pipe, Wire
@@ -32,6 +32,10 @@ class Become(msgspec.Struct, frozen=True):
     password: Secret = Secret()
 
 
+class _PasswordError(BecomeError):
+    """Another password might help."""
+
+
 async def open_shell(host: str, open_: Open, become: Become, answers: Answers, timeout: float) -> tuple[Pipe, Wire]:
     """A channel whose other end is /bin/sh. Raises HostError with what stands in the way."""
     if not become.user:
@@ -41,13 +45,13 @@ async def open_shell(host: str, open_: Open, become: Become, answers: Answers, t
     if not password:
         try:
             return await _through_sudo(host, open_, become.user, None, timeout)
-        except AuthError:
+        except _PasswordError:
             password = await answers.get(question)
             if not password:
                 raise
     try:
         return await _through_sudo(host, open_, become.user, password, timeout)
-    except AuthError:
+    except _PasswordError:
         # A slip of the fingers should not cost all hosts: the next one asks again.
         answers.forget(question, password)
         raise
@@ -56,7 +60,7 @@ async def open_shell(host: str, open_: Open, become: Become, answers: Answers, t
 async def _through_sudo(
     host: str, open_: Open, user: str, password: Secret | None, timeout: float
 ) -> tuple[Pipe, Wire]:
-    """Raises AuthError when sudo wants a password that we do not have, or another one."""
+    """Raises _PasswordError when sudo wants a password that we do not have, or another one."""
     token = f"orch-{secrets.token_hex(8)}"
     way = f"-S -p {token}?" if password else "-n"
     inner = shlex.quote(f"echo {token}; exec /bin/sh")
@@ -74,9 +78,9 @@ async def _through_sudo(
                 if f"{token}\n".encode() in heard[0]:
                     return pipe, wire
                 if asked or password is None:
-                    raise AuthError(host, _wrong(user))
+                    raise _PasswordError(host, _wrong(user))
                 pipe.write(password.reveal().encode() + b"\n")
-        raise AuthError(host, _wrong(user))
+        raise _PasswordError(host, _wrong(user))
     except BaseException as error:
         pipe.abort()
         match error:
@@ -98,17 +102,17 @@ def _explain(host: str, said: str, status: int | None) -> HostError:
     lines = [line for line in said.splitlines() if line.strip()]
     text = next((line for line in lines if line.startswith("sudo:")), lines[-1] if lines else "")
     if "password is required" in said or "terminal is required" in said:
-        return AuthError(
+        return _PasswordError(
             host,
             "sudo asks for a password: give it on a terminal or as ansible_become_password, or let this user run sudo "
             "without one",
         )
     if "incorrect password" in said or "try again" in said:
-        return AuthError(host, "sudo does not take this password; is it that of the user who logs in?")
+        return _PasswordError(host, "sudo does not take this password; is it that of the user who logs in?")
     if "unknown user" in said:
-        return CommandError(host, f"{text}; check ansible_become_user")
+        return BecomeError(host, f"{text}; check ansible_become_user")
     if "sudoers" in said or "not allowed" in said:
-        return CommandError(host, f"{text}; allow it in /etc/sudoers.d, or leave out ansible_become")
+        return BecomeError(host, f"{text}; allow it in /etc/sudoers.d, or leave out ansible_become")
     if status == 127 or "not found" in said:
-        return CommandError(host, "sudo is missing; install it, or log in as root without ansible_become")
-    return CommandError(host, f"sudo gives no shell: {text or f'it ended with status {status}'}")
+        return BecomeError(host, "sudo is missing; install it, or log in as root without ansible_become")
+    return BecomeError(host, f"sudo gives no shell: {text or f'it ended with status {status}'}")

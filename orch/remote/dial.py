@@ -74,13 +74,14 @@ class Dialer:
             made = await self._connected(target)
             try:
                 await _readable(made)
+                patience.cancel()
+                await turn.take()
+                return made
             except BaseException:
                 made.close()
                 raise
         finally:
             patience.cancel()
-        await turn.take()
-        return made
 
     async def _connected(self, target: Target) -> socket.socket:
         found = await self._resolve(target)

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-GRACE = 0.3
-"""Seconds between asking and ending."""
+_LOOKS = 6
+"""How often to look, each twentieth of a second, whether those that were asked have ended."""
 
 _SCRIPT = """
+alive() {{
+    for pid in $found; do
+        IFS= read -r line 2>/dev/null </proc/$pid/stat || continue
+        set -- ${{line##*) }}
+        [ "$1" = Z ] || return 0
+    done
+    return 1
+}}
+gone_after() {{
+    looks=$1
+    while alive; do
+        [ "$looks" -gt 0 ] || return 1
+        looks=$((looks - 1))
+        sleep 0.05
+    done
+}}
 found=" {pid} "
 more=1
 while [ "$more" ]; do
@@ -23,8 +39,8 @@ done
 [ "${{found# }}" ] || exit 0
 # Parents come first, so that none starts another child instead of the one that ended.
 kill -TERM $found 2>/dev/null
-sleep {grace}
-kill -KILL $found 2>/dev/null
+gone_after {looks} || kill -KILL $found 2>/dev/null
+gone_after 100
 exit 0
 """
 
@@ -33,4 +49,4 @@ def end_tree(pid: int, *, spare_root: bool) -> str:
     """Shell text that ends every process below `pid`, but for those that have left it for another parent, and `pid`
     itself unless it is to be spared."""
     spare = f'found=${{found#" {int(pid)}"}}' if spare_root else ""
-    return _SCRIPT.format(pid=int(pid), grace=GRACE, spare=spare)
+    return _SCRIPT.format(pid=int(pid), looks=_LOOKS, spare=spare)

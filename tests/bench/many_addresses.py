@@ -34,9 +34,19 @@ class Addresses(msgspec.Struct, frozen=True):
     key: str
     known_hosts: str
     prefix: tuple[str, ...]
+    lab: str
 
     def hosts(self, count: int) -> list[str]:
         return addresses(count)
+
+    def cpu(self) -> float:
+        """Seconds of CPU that the host, its sshd above all, has used so far."""
+        group = LabPaths(self.lab).cgroup
+        version_1 = Path(f"/sys/fs/cgroup/cpuacct/{group}/cpuacct.usage")
+        if version_1.exists():
+            return int(version_1.read_text()) / 1e9
+        usage = Path(f"/sys/fs/cgroup/{group}/cpu.stat").read_text().split()
+        return int(usage[usage.index("usage_usec") + 1]) / 1e6
 
     def inventory(self, count: int) -> Path:
         """For orch and Ansible alike."""
@@ -76,7 +86,7 @@ def many_addresses(folder: Path, most: int) -> Iterator[Addresses]:
         known = folder / "known_hosts"
         known.write_text("".join(f"[{address}]:{PORT} {public}\n" for address in addresses(most)))
         netns = f"/run/netns/{paths.netns('w1')}"
-        yield Addresses(folder, str(paths.key), str(known), ("nsenter", f"--net={netns}", "--"))
+        yield Addresses(folder, str(paths.key), str(known), ("nsenter", f"--net={netns}", "--"), lab)
     finally:
         fleet.down(lab)
 

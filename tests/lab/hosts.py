@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,11 @@ def orch(*words: str, env: dict[str, str] | None = None, status: int | None = 0)
     if status is not None:
         assert done.returncode == status, f"orch {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
+
+
+def heed_interrupts() -> None:
+    """For `preexec_fn`: a job in the background is born deaf to Ctrl-C, and so are its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class TestLab:

@@ -15,13 +15,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from orch.errors import AuthError, CommandError, ConnectError, HostError
+from orch.errors import AuthError, BecomeError, CommandError, ConnectError, HostError
 from orch.inventory.fleet import read_fleet
 from orch.inventory.hosts import Host
 from orch.model.secret import Secret
 from orch.remote.pool import Pool
 from tests.lab.hosts import ORCH, Operator, TestLab
-from tests.ssh.conftest import Told, running
+from tests.ssh.conftest import Told, nap, running
 
 PASSWORD = "pa ss'w\"ord$(id)"
 NOISE = '#!/bin/sh\necho welcome; echo careful >&2; exec /bin/sh "$@"\n'
@@ -133,7 +133,7 @@ async def test_a_password_that_sudo_did_not_want_is_not_run(accounts: TestLab) -
 
 
 async def test_sudo_that_asks_where_nobody_answers_says_what_to_do(accounts: TestLab) -> None:
-    with pytest.raises(AuthError, match=r"^w1: sudo asks for a password: give it on a terminal or as ansible_b"):
+    with pytest.raises(BecomeError, match=r"^w1: sudo asks for a password: give it on a terminal or as ansible_b"):
         await told_by(host_of(accounts, user="asks"))
 
 
@@ -141,14 +141,14 @@ async def test_a_wrong_password_is_told_and_asked_for_again_the_next_time(accoun
     told = Told("wrong", PASSWORD)
     async with Pool(connect_timeout=8, asker=told) as pool:
         link = pool.link(host_of(accounts, user="asks"))
-        with pytest.raises(AuthError, match=r"^w1: sudo does not take this password"):
+        with pytest.raises(BecomeError, match=r"^w1: sudo does not take this password"):
             await link.run_script("id -un", timeout=8)
         assert (await link.run_script("id -un", timeout=8)).text == "root\n"
     assert len(told.questions) == 2
 
 
 async def test_a_user_who_may_not_use_sudo_is_told(accounts: TestLab) -> None:
-    with pytest.raises(CommandError, match=r"^w1: .*sudoers.*; allow it in /etc/sudoers.d, or leave out ansible"):
+    with pytest.raises(BecomeError, match=r"^w1: .*sudoers.*; allow it in /etc/sudoers.d, or leave out ansible"):
         await told_by(host_of(accounts, user="plain", become_password=Secret(PASSWORD)))
 
 
@@ -156,7 +156,7 @@ async def test_missing_sudo_is_named(accounts: TestLab) -> None:
     accounts.inside("w1", "mv", "/usr/bin/sudo", "/usr/bin/sudo.away")
     try:
         for user in ("orch", "fishy", "cshy"):
-            with pytest.raises(CommandError, match=r"^w1: sudo is missing; install it"):
+            with pytest.raises(BecomeError, match=r"^w1: sudo is missing; install it"):
                 await told_by(host_of(accounts, user=user))
     finally:
         accounts.inside("w1", "mv", "/usr/bin/sudo.away", "/usr/bin/sudo")
@@ -226,7 +226,8 @@ def test_a_full_disk_is_told_by_its_own_name(op: Operator) -> None:
 
 
 def test_ctrl_c_ends_the_commands_on_the_hosts_too(op: Operator) -> None:
-    argv = [ORCH, "run", "all", "-b", "--live", "--", "echo begun; sleep 4330; sleep 4330"]
+    seconds = nap()
+    argv = [ORCH, "run", "all", "-b", "--live", "--", f"echo begun; sleep {seconds}; sleep {seconds}"]
     with subprocess.Popen(
         argv, env={**os.environ, **op.env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -237,4 +238,4 @@ def test_ctrl_c_ends_the_commands_on_the_hosts_too(op: Operator) -> None:
         _, stderr = process.communicate(timeout=20)
     assert process.returncode == 130
     assert stderr.strip() == b"orch: interrupted"
-    assert not running("sleep", "4330")
+    assert not running("sleep", seconds)

@@ -235,8 +235,8 @@ def test_errors_say_what_to_do(own_lab: TestLab) -> None:
     assert "has no host w9; it has w1" in own_lab.lab("kill", "w9", status=2).stderr
     own_lab.lab("kill", "w1")
     assert "w1 is off; `orch lab start w1" in own_lab.lab("exec", "w1", "--", "true", status=1).stderr
-    assert "cannot name a lab" in orch("lab", "up", "--lab", "../x", status=1).stderr
-    assert "no recipe for an image 'nginx'; known: busybox, redis" in orch("lab", "image", "nginx", status=1).stderr
+    assert "cannot name a lab" in orch("lab", "up", "--lab", "../x", status=2).stderr
+    assert "no recipe for an image 'nginx'; known: busybox, redis" in orch("lab", "image", "nginx", status=2).stderr
 
 
 def test_without_root_the_error_is_clear(own_lab: TestLab) -> None:

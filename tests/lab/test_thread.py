@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.hosts import ORCH, Operator, TestLab
+from tests.lab.hosts import ORCH, Operator, TestLab, heed_interrupts
 
 EXAMPLE = Path(__file__).parents[2] / "examples/hello/compose.yml"
 
@@ -260,7 +260,10 @@ def test_two_at_once_do_not_both_change_things(op: Operator) -> None:
 def test_an_apply_broken_off_is_finished_by_the_next(op: Operator, blow: signal.Signals) -> None:
     text = "name: half\nservices: {web: {image: localhost/busybox, command: sleep 1000, deploy: {replicas: 24}}}\n"
     with subprocess.Popen(
-        [ORCH, "apply", "-f", op.file(text)], env={**op.env, "PATH": "/usr/bin"}, stderr=subprocess.PIPE
+        [ORCH, "apply", "-f", op.file(text)],
+        env={**op.env, "PATH": "/usr/bin"},
+        stderr=subprocess.PIPE,
+        preexec_fn=heed_interrupts,
     ) as broken:
         assert broken.stderr is not None
         broken.stderr.readline()

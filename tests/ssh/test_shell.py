@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from orch.errors import CommandError, ConnectError
+from orch.errors import BecomeError, CommandError, ConnectError
 from orch.model.command import Command
 from orch.remote.link import SHELLS, Link
 from orch.remote.pool import Pool
-from tests.ssh.conftest import Sshd, free_port, make_host, running
+from tests.ssh.conftest import Sshd, free_port, make_host, nap, running
 
 
 @pytest.fixture
@@ -75,21 +75,23 @@ async def test_output_without_end_is_given_up_and_only_that(link: Link) -> None:
 
 
 async def test_a_command_that_outlasts_its_time_is_ended_and_the_shell_goes_on(link: Link) -> None:
+    seconds = nap()
     shell = (await link.run_script("echo $$", timeout=5)).text
     began = time.monotonic()
     with pytest.raises(CommandError, match=r"^w1: gave no answer within 0\.5 s"):
-        await link.run_script("(sleep 4321 | sleep 4321); sleep 4321", timeout=0.5)
+        await link.run_script(f"(sleep {seconds} | sleep {seconds}); sleep {seconds}", timeout=0.5)
     assert time.monotonic() - began < 4
     assert (await link.run_script("echo $$", timeout=5)).text == shell
-    assert not running("sleep", "4321")
+    assert not running("sleep", seconds)
 
 
 async def test_a_command_that_ignores_being_asked_to_end_is_ended_all_the_same(link: Link) -> None:
+    seconds = nap()
     shell = (await link.run_script("echo $$", timeout=5)).text
     with pytest.raises(CommandError, match=r"gave no answer"):
-        await link.run_script("trap '' TERM; sleep 4322; sleep 4322", timeout=0.5)
+        await link.run_script(f"trap '' TERM; sleep {seconds}; sleep {seconds}", timeout=0.5)
     assert (await link.run_script("echo $$", timeout=5)).text == shell
-    assert not running("sleep", "4322")
+    assert not running("sleep", seconds)
 
 
 async def test_commands_run_side_by_side_but_no_more_than_the_limit(link: Link) -> None:
@@ -108,7 +110,7 @@ async def test_commands_run_side_by_side_but_no_more_than_the_limit(link: Link) 
 
 async def test_a_user_whom_sudo_does_not_know_is_named(sshd: Sshd) -> None:
     async with Pool(connect_timeout=5) as pool:
-        with pytest.raises(CommandError, match=r"^w1: sudo: unknown user.*check ansible_become_user"):
+        with pytest.raises(BecomeError, match=r"^w1: sudo: unknown user.*check ansible_become_user"):
             await pool.link(sshd.host(become_user="no-such-user'$(id)")).run_script("true", timeout=5)
 
 

@@ -13,7 +13,7 @@ from orch.errors import CommandError, ConnectError
 from orch.remote.files import running_file, write_temporary
 from orch.remote.link import Link
 from orch.remote.pool import Pool
-from tests.ssh.conftest import Sshd, make_host, running
+from tests.ssh.conftest import Sshd, make_host, nap, running
 
 
 @pytest.fixture(params=["ssh", "local"])
@@ -109,26 +109,29 @@ async def test_input_that_the_command_does_not_want_is_no_command(link: Link) ->
 
 
 async def test_a_child_in_the_background_does_not_hold_the_end(link: Link) -> None:
+    seconds = nap()
     heard = Heard()
-    assert await link.stream("sleep 4323 & echo done", heard, timeout=5) == 0
+    assert await link.stream(f"sleep {seconds} & echo done", heard, timeout=5) == 0
     assert bytes(heard.out) == b"done\n"
-    await link.run_script("pkill -f '^sleep 4323$'", timeout=5)
+    await link.run_script(f"pkill -f '^sleep {seconds}$'", timeout=5)
 
 
 async def test_a_command_that_outlasts_its_time_is_ended_there(link: Link) -> None:
+    seconds = nap()
     with pytest.raises(CommandError, match=r"^w1: was ended after 0\.5 s$"):
-        await link.stream("sleep 4324 | cat; sleep 4324", Heard(), timeout=0.5)
-    assert not running("sleep", "4324")
+        await link.stream(f"sleep {seconds} | cat; sleep {seconds}", Heard(), timeout=0.5)
+    assert not running("sleep", seconds)
 
 
 async def test_a_command_that_is_not_wanted_any_more_is_ended_there(link: Link) -> None:
+    seconds = nap()
     heard = Heard()
-    task = asyncio.create_task(link.stream("echo begun; sleep 4325; sleep 4325", heard, timeout=60))
+    task = asyncio.create_task(link.stream(f"echo begun; sleep {seconds}; sleep {seconds}", heard, timeout=60))
     await heard.something.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert not running("sleep", "4325")
+    assert not running("sleep", seconds)
 
 
 @pytest.mark.parametrize("error", [ValueError("enough"), BrokenPipeError("enough")])
@@ -201,7 +204,8 @@ async def test_a_program_runs_by_its_interpreter_and_is_removed(link: Link, cont
 
 
 async def test_a_program_that_is_not_wanted_any_more_is_removed_too(link: Link) -> None:
-    script = await running_file(link, b"echo begun; sleep 4327; sleep 4327", "")
+    seconds = nap()
+    script = await running_file(link, f"echo begun; sleep {seconds}; sleep {seconds}".encode(), "")
     file = Path(script.splitlines()[0].split()[3].partition("'")[0])
     heard = Heard()
     task = asyncio.create_task(link.stream(script, heard, timeout=60))
@@ -209,5 +213,5 @@ async def test_a_program_that_is_not_wanted_any_more_is_removed_too(link: Link) 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert not running("sleep", "4327")
+    assert not running("sleep", seconds)
     assert not file.exists()

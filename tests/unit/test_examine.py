@@ -9,7 +9,7 @@ from contextlib import suppress
 import msgspec
 import pytest
 
-from orch.errors import AuthError, CommandError, ConnectError, HostError, HostKeyError
+from orch.errors import AuthError, BecomeError, CommandError, ConnectError, HostError, HostKeyError
 from orch.inventory.hosts import Host
 from orch.model.checkup import Checkup, Examination, Unexamined
 from orch.observe.doctor import doctor_script, examine_fleet
@@ -98,7 +98,7 @@ async def test_an_examination_that_takes_too_long_is_the_shells_fault_and_not_su
 
 async def test_a_user_who_does_not_become_root_is_asked_as_itself() -> None:
     unprivileged = Clinic({"w1": checkups.UNPRIVILEGED})
-    found = await examine(Clinic({}, {"w1": CommandError("w1", "sudo: no")}), unprivileged, become=True)
+    found = await examine(Clinic({}, {"w1": BecomeError("w1", "sudo: no")}), unprivileged, become=True)
 
     assert isinstance(found, Unexamined)
     assert (found.check, found.reason) == ("root", "sudo: no")
@@ -109,7 +109,7 @@ async def test_a_user_who_does_not_become_root_is_asked_as_itself() -> None:
 
 async def test_a_user_without_any_shell_has_no_trouble_with_root() -> None:
     unprivileged = Clinic({}, {"w1": CommandError("w1", "no shell at all")})
-    found = await examine(Clinic({}, {"w1": CommandError("w1", "sudo: no")}), unprivileged, become=True)
+    found = await examine(Clinic({}, {"w1": BecomeError("w1", "sudo: no")}), unprivileged, become=True)
 
     assert found == Unexamined("shell", "no shell at all")
 
