@@ -26,7 +26,7 @@ _USER_CONFIG = "~/.ssh/config"
 _DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 _USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 _SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
-_HOP = re.compile(r"(?:ssh://)?(?:([^@\s]+)@)?(\[[^\]]+\]|[^:@\s]+)(?::([0-9]{1,5}))?")
+_HOP = re.compile(r"(?:ssh://)?(?:(\S+)@)?(\[[^\]]+\]|[^:@\s]+)(?::([0-9]{1,5}))?")
 _MOST_HOPS = 8
 
 

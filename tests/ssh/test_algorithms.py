@@ -27,7 +27,7 @@ async def test_the_cheapest_that_both_know_are_agreed_on(sshd: Sshd) -> None:
     }
 
 
-@pytest.mark.filterwarnings("default::cryptography.utils.CryptographyDeprecationWarning")
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @pytest.mark.parametrize(
     "config",
     [
