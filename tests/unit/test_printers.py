@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from orch.cli.printers import MAX_COLLECTED, Collected, HostResult, Lines, Live, Ordered
 
+Captured = pytest.CaptureFixture[bytes]
+
 
 def result(host: str, rc: int | None = 0, error: str | None = None) -> HostResult:
     return HostResult(host, rc, "", "", 0.1, error)
@@ -57,9 +59,7 @@ def test_on_a_terminal_control_characters_are_shown_and_colours_kept(sent: bytes
 
 
 @pytest.mark.parametrize("order", list(permutations(["a", "bb", "c"])))
-def test_hosts_come_in_their_order_whoever_ends_first(
-    capfdbinary: pytest.CaptureFixture[bytes], order: list[str]
-) -> None:
+def test_hosts_come_in_their_order_whoever_ends_first(capfdbinary: Captured, order: list[str]) -> None:
     printer = Ordered(["a", "bb", "c"])
     for host in order:
         printer.sink(host)(f"{host} 1\n{host} ".encode(), False)
@@ -72,7 +72,7 @@ def test_hosts_come_in_their_order_whoever_ends_first(
     assert said.err == b"a  | oops\nbb | oops\nc  | oops\n"
 
 
-def test_the_first_host_is_printed_as_it_comes(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_the_first_host_is_printed_as_it_comes(capfdbinary: Captured) -> None:
     printer = Ordered(["a", "b"])
     printer.sink("b")(b"later\n", False)
     printer.sink("a")(b"now\n", False)
@@ -83,7 +83,7 @@ def test_the_first_host_is_printed_as_it_comes(capfdbinary: pytest.CaptureFixtur
     assert capfdbinary.readouterr().out == b"b | and now\n"
 
 
-def test_much_that_waits_its_turn_is_whole(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_much_that_waits_its_turn_is_whole(capfdbinary: Captured) -> None:
     printer = Ordered(["a", "b"])
     for number in range(20_000):
         printer.sink("b")(b"line %d of many that do not fit into memory\n" % number, False)
@@ -101,7 +101,7 @@ def test_an_error_is_told_where_its_host_s_turn_is(capsys: pytest.CaptureFixture
     assert capsys.readouterr().err == "orch: b: no answer\n"
 
 
-def test_live_lines_come_at_once(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_live_lines_come_at_once(capfdbinary: Captured) -> None:
     printer = Live(["a", "b"])
     printer.sink("b")(b"first\npart", False)
     printer.sink("a")(b"second\n", False)

@@ -139,7 +139,5 @@ def test_what_is_no_jump_host_is_an_error_with_its_place(home: Path, written: st
 
 
 def test_where_it_goes_is_told_with_the_way(home: Path) -> None:
-    assert (
-        resolved(home, "", address="2001:db8::5", proxy_jump="a:2,b").where
-        == "[2001:db8::5]:22 through b:22 through a:2"
-    )
+    found = resolved(home, "", address="2001:db8::5", proxy_jump="a:2,b")
+    assert found.where == "[2001:db8::5]:22 through b:22 through a:2"
