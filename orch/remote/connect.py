@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 import asyncssh
@@ -102,7 +103,7 @@ class _Visitor(asyncssh.SSHClient):
         if target.agent and not target.identities_only:
             self._later.append(self._agent_keys)
         for file in access.keys.locked(target.key_files):
-            self._later.append(lambda file=file: self._unlocked(file))  # type: ignore[misc]
+            self._later.append(partial(self._unlocked, file))
         self._password_given = False
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:

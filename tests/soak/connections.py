@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -125,9 +126,9 @@ class Client:
         while time.monotonic() < until:
             self.tally()
 
-    def wait(self, done: object, seconds: float, what: str) -> None:
+    def wait(self, done: Callable[[dict[str, int]], bool], seconds: float, what: str) -> None:
         until = time.monotonic() + seconds
-        while not done(tally := self.tally()):  # type: ignore[operator]
+        while not done(tally := self.tally()):
             if time.monotonic() > until:
                 raise SystemExit(f"soak: waited {seconds:g} s in vain for {what}: {tally}")
 
