@@ -58,8 +58,10 @@ class HostError(OrchError):
     """Something that concerns one host. `reason` is the message without the host's name."""
 
     def __init__(self, host: str, reason: str) -> None:
-        self.host, self.reason = host, reason
-        super().__init__(f"{host}: {reason}")
+        # Much of it may be the host's own words, and must not steer a terminal.
+        self.host = host
+        self.reason = "".join(c if c.isprintable() or c == "\n" else " " for c in reason)
+        super().__init__(f"{host}: {self.reason}")
 
 
 class ConnectError(HostError):

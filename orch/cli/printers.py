@@ -19,7 +19,7 @@ MAX_COLLECTED = 64 << 20
 _LONGEST_LINE = 64 << 10
 _IN_MEMORY = 256 << 10
 # What a host sends must not steer the terminal: colours may stay, all other control characters but tab are shown.
-_CONTROL = re.compile(rb"(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL = re.compile(rb"(\x1b\[[0-9;]*m)|\xc2[\x80-\x9f]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class HostResult(msgspec.Struct, frozen=True):
@@ -139,7 +139,11 @@ class Ordered:
             else:
                 if host not in self._kept:
                     self._kept[host] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed by _release
-                self._kept[host].write(b"%d %d\n" % (stderr, len(data)) + data)
+                try:
+                    self._kept[host].write(b"%d %d\n" % (stderr, len(data)) + data)
+                except OSError as error:
+                    why = f"{error.strerror}; set TMPDIR, or use --live"
+                    raise ValueError(f"its output cannot be kept until its turn comes: {why}") from error
 
         return take
 

@@ -84,6 +84,8 @@ def run_command(
         forks=forks,
         limit=max_time or _NO_LIMIT,
     )
+    if stdin and sys.stdin is None:
+        raise UsageError("--stdin, and the standard input is closed")
     hosts = load_fleet(settings).select(pattern)
     if become:
         hosts = [_becoming(host) for host in hosts]

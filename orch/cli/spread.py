@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import AsyncIterator
 from types import TracebackType
 
+from orch.errors import UsageError
+
 _CHUNK = 64 << 10
 _IN_MEMORY = 1 << 20
 
@@ -20,6 +22,7 @@ class SharedInput:
         self._descriptor = descriptor
         self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed by __aexit__
         self._size, self._ended = 0, False
+        self._error: OSError | None = None
         self._grown = asyncio.Condition()
         self._reading: asyncio.Task[None] | None = None
 
@@ -36,12 +39,15 @@ class SharedInput:
         self._file.close()
 
     async def chunks(self) -> AsyncIterator[bytes]:
+        """From the beginning. Raises UsageError where the input breaks off."""
         offset = 0
         while True:
             async with self._grown:
                 while offset == self._size and not self._ended:
                     await self._grown.wait()
             if offset == self._size:
+                if self._error is not None:
+                    raise UsageError(f"the standard input cannot be passed on whole: {self._error.strerror}")
                 return
             self._file.seek(offset)
             data = self._file.read(_CHUNK)
@@ -56,6 +62,8 @@ class SharedInput:
                 async with self._grown:
                     self._size += len(data)
                     self._grown.notify_all()
+        except OSError as error:  # It cannot be read, or there is no room for it.
+            self._error = error
         finally:
             async with self._grown:
                 self._ended = True

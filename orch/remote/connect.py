@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -13,11 +14,12 @@ import msgspec
 
 from orch.errors import HostError
 from orch.inventory.hosts import Host
+from orch.model.secret import Secret
 from orch.remote.ask import Answers
-from orch.remote.dial import Dialer
+from orch.remote.dial import Dialer, Turn
 from orch.remote.explain import Story, explain
 from orch.remote.keys import KeyPair, KeyRing
-from orch.remote.known import KnownHosts
+from orch.remote.known import Known, KnownHosts
 from orch.remote.target import Target
 
 T = TypeVar("T")
@@ -54,21 +56,27 @@ async def connect(
 
     `tunnel`: the connection of the last jump host. Raises ConnectError, AuthError or HostKeyError.
     """
-    known_hosts = access.known.read(host.name, target.known_hosts)
+    known = access.known.known(host.name, target)
     keys = access.keys.open_keys(host.name, target.key_files, must_exist=target.explicit_key)
     story = Story()
     made: socket.socket | None = None
     try:
         async with dialer.turn() as turn, asyncio.timeout(timeout) as limit:
-            visitor = _Visitor(host, target, access, story, limit, timeout)
-            direct = tunnel is None and not target.proxy_command
-            made = await dialer.dial(target, turn) if direct else None
-            return await asyncssh.connect(
+            clock = _Clock(limit, timeout, turn)
+            visitor = _Visitor(host, target, access, known, story, clock)
+            if tunnel is None and not target.proxy_command:
+                made = await dialer.dial(target, turn)
+                async with clock.stopped():
+                    await turn.take()
+            connection = await asyncssh.connect(
                 target.address,
                 target.port,
                 sock=made,
                 tunnel=tunnel,
-                proxy_command=target.proxy_command or None,
+                # Through a shell, as ssh does; what it says on standard error is no part of the connection.
+                proxy_command=("/bin/sh", "-c", f"({target.proxy_command}) 2>/dev/null")
+                if target.proxy_command
+                else None,
                 client_factory=lambda: visitor,
                 # Read already, by target.py, which also says what of it is not followed.
                 config=None,
@@ -76,8 +84,8 @@ async def connect(
                 client_keys=keys or None,
                 # Its keys are offered by the visitor, after those of files.
                 agent_path=None,
-                known_hosts=known_hosts,
-                server_host_key_algs=access.known.known(host.name, target).algorithms,
+                known_hosts=known.trusted,
+                server_host_key_algs=known.algorithms,
                 host_key_alias=target.host_key_alias or None,
                 encryption_algs=CIPHERS,
                 kex_algs=KEY_EXCHANGES,
@@ -85,34 +93,55 @@ async def connect(
                 keepalive_interval=KEEPALIVE_SECONDS,
                 keepalive_count_max=KEEPALIVE_MISSES,
             )
+    except asyncio.CancelledError:
+        if made is not None:
+            made.close()
+        raise
     except (OSError, asyncssh.Error, TimeoutError, ValueError, HostError) as error:
         if made is not None:
             made.close()
-        raise explain(host, target, access.known.known(host.name, target), story, error, timeout) from error
+        raise explain(host, target, known, story, error, timeout) from error
+    if story.accepted is not None:
+        # Not before: only now has the host shown that the key is its own.
+        access.known.add(host.name, target, story.accepted)
+    return connection
+
+
+class _Clock:
+    """A host's time, which stands still while others are waited for."""
+
+    def __init__(self, limit: asyncio.Timeout, seconds: float, turn: Turn) -> None:
+        self._limit, self.seconds, self.turn = limit, seconds, turn
+
+    @asynccontextmanager
+    async def stopped(self) -> AsyncIterator[None]:
+        self._limit.reschedule(None)
+        try:
+            yield
+        finally:
+            self._limit.reschedule(asyncio.get_running_loop().time() + self.seconds)
 
 
 class _Visitor(asyncssh.SSHClient):
     """Answers what the server asks on the way in, and notes what explains a refusal."""
 
-    def __init__(
-        self, host: Host, target: Target, access: Access, story: Story, limit: asyncio.Timeout, seconds: float
-    ) -> None:
-        self._host, self._target, self._access, self._story = host, target, access, story
-        self._limit, self._seconds = limit, seconds
+    def __init__(self, host: Host, target: Target, access: Access, known: Known, story: Story, clock: _Clock) -> None:
+        self._host, self._target, self._access, self._known = host, target, access, known
+        self._story, self._clock = story, clock
         self._later: list[Callable[[], Awaitable[list[KeyPair] | list[asyncssh.SSHKeyPair]]]] = []
-        if target.agent and not target.identities_only:
+        if target.agent:
             self._later.append(self._agent_keys)
         for file in access.keys.locked(target.key_files):
             self._later.append(partial(self._unlocked, file))
-        self._password_given = False
+        self._given: Secret | None = None
+        self._interactive = False
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Called for a key that is not among those known for this host."""
         self._story.offered = key
-        known = self._access.known.known(self._host.name, self._target)
-        if known.fingerprints or not self._access.accept_new:
+        if self._known.own or not self._access.accept_new:
             return False
-        self._access.known.add(self._host.name, self._target, key)
+        self._story.accepted = key
         return True
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
@@ -128,8 +157,9 @@ class _Visitor(asyncssh.SSHClient):
     async def _agent_keys(self) -> list[asyncssh.SSHKeyPair]:
         try:
             # A hanging agent must leave time for what comes after it.
-            async with asyncio.timeout(self._seconds / 2):
-                found = await self._access.keys.agent_keys(self._target.agent)
+            only = self._target.key_files if self._target.identities_only else None
+            async with asyncio.timeout(self._clock.seconds / 2):
+                found = await self._access.keys.agent_keys(self._target.agent, only)
         except (OSError, ValueError) as error:
             why = "" if isinstance(error, TimeoutError) else f" ({error})"
             self._story.notes.append(f"the ssh agent at {self._target.agent} does not answer{why}")
@@ -144,21 +174,37 @@ class _Visitor(asyncssh.SSHClient):
         return found
 
     async def password_auth_requested(self) -> str | None:
-        if self._password_given:
+        """Called again when the one before was wrong."""
+        question = f"Password of {self._target.user}"
+        if self._target.is_jump:
+            question += f" at {self._target.where}"  # The same for all hosts of the fleet, and for no others.
+        if self._given is not None:
+            self._access.answers.forget(question, self._given)
             self._story.notes.append("the password is wrong")
             return None
-        self._password_given = True
-        password = self._host.login.password
-        if not password:
-            question = f"Password of {self._target.user}"
-            given = await self._asked(self._access.answers.get(question))
-            password = given or password
-        return password.reveal() or None
+        self._given = self._target.password or await self._asked(self._access.answers.get(question)) or Secret()
+        return self._given.reveal() or None
+
+    def kbdint_auth_requested(self) -> str | None:
+        """Any method, once: a server without passwords may ask for one all the same."""
+        asked, self._interactive = self._interactive, True
+        return None if asked or self._given is not None else ""
+
+    async def kbdint_challenge_received(
+        self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
+    ) -> list[str] | None:
+        """One question that is not to be echoed is for the password; others are for people."""
+        if not prompts:
+            return []
+        if len(prompts) > 1 or prompts[0][1]:
+            return None
+        password = await self.password_auth_requested()
+        return None if password is None else [password]
 
     async def _asked(self, answer: Awaitable[T]) -> T:
-        """A person's time is not the host's."""
-        self._limit.reschedule(None)
-        try:
-            return await answer
-        finally:
-            self._limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+        """A person's time is not the host's, nor that of those who wait for a place."""
+        self._clock.turn.give_up()
+        async with self._clock.stopped():
+            found = await answer
+            await self._clock.turn.take()
+        return found

@@ -6,8 +6,9 @@ import asyncio
 import ipaddress
 import resource
 import socket
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager
+import threading
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
 from types import TracebackType
 from typing import Any
 
@@ -59,13 +60,14 @@ class Dialer:
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(HANDSHAKES)
-        self._threads: ThreadPoolExecutor | None = None
+        self._resolving = asyncio.Semaphore(_RESOLVERS)
 
     def turn(self) -> Turn:
         return Turn(self._places)
 
     async def dial(self, target: Target, turn: Turn) -> socket.socket:
-        """A socket whose other end has sent something. `turn` is given up while the host is silent.
+        """A socket whose other end has sent something. `turn` is given up when the host is silent for long; to go on,
+        it has to be taken again.
 
         Raises OSError.
         """
@@ -74,8 +76,6 @@ class Dialer:
             made = await self._connected(target)
             try:
                 await _readable(made)
-                patience.cancel()
-                await turn.take()
                 return made
             except BaseException:
                 made.close()
@@ -97,14 +97,8 @@ class Dialer:
     async def _resolve(self, target: Target) -> list[_Found]:
         if _is_numeric(target.address):
             return _look_up(target.address, target.port, socket.AI_NUMERICHOST)
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(_RESOLVERS, "resolver")
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _look_up, target.address, target.port, 0)
-
-    def close(self) -> None:
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        async with self._resolving:
+            return await _in_thread(lambda: _look_up(target.address, target.port, 0))
 
 
 def allow_descriptors() -> None:
@@ -116,6 +110,31 @@ def allow_descriptors() -> None:
 
 def _look_up(address: str, port: int, flags: int) -> list[_Found]:
     return list(socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=flags))
+
+
+async def _in_thread(work: Callable[[], list[_Found]]) -> list[_Found]:
+    """In a thread of its own that holds up neither the end of the process nor anyone else's work."""
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[list[_Found]] = loop.create_future()
+
+    def settle(found: list[_Found] | Exception) -> None:
+        if not result.done():
+            if isinstance(found, Exception):
+                result.set_exception(found)
+            else:
+                result.set_result(found)
+
+    def run() -> None:
+        found: list[_Found] | Exception
+        try:
+            found = work()
+        except Exception as error:
+            found = error
+        with suppress(RuntimeError):  # The loop has ended meanwhile.
+            loop.call_soon_threadsafe(settle, found)
+
+    threading.Thread(target=run, name="resolver", daemon=True).start()
+    return await result
 
 
 def _is_numeric(address: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
 
@@ -16,9 +15,11 @@ from orch.remote.target import Target
 
 
 class Story(msgspec.Struct):
-    """What happened on the way in. `offered`: a host key that is not known; `notes`: what kept keys from being used."""
+    """What happened on the way in. `offered`: a host key that is not known; `accepted`: it, when it is to be trusted
+    from now on; `notes`: what kept keys from being used."""
 
     offered: asyncssh.SSHKey | None = None
+    accepted: asyncssh.SSHKey | None = None
     agent_keys: int = 0
     notes: list[str] = msgspec.field(default_factory=list)
 
@@ -60,10 +61,14 @@ def explain(host: Host, target: Target, known: Known, story: Story, error: Excep
             return ConnectError(
                 host.name, f"{where} closed the connection before anyone was let in; its sshd's log may say why"
             )
+        case asyncssh.Error() if "Too many authentication failures" in str(error):
+            return AuthError(
+                host.name,
+                f"{where} takes no more tries: your agent has more keys than it allows; name the right one with "
+                "IdentityFile and IdentitiesOnly in ~/.ssh/config",
+            )
         case asyncssh.Error():
             return ConnectError(host.name, f"the SSH connection to {where} failed: {error.reason or error}")
-        case asyncio.IncompleteReadError() | EOFError():
-            return ConnectError(host.name, f"{where} closed the connection")
         case _:
             return ConnectError(host.name, f"cannot connect to {where}: {error}")
 
@@ -80,7 +85,7 @@ def _host_key(target: Target, known: Known, story: Story, error: asyncssh.HostKe
             f"{' and '.join(known.fingerprints)}. Either it was set up anew or somebody is in between. If it was set "
             f"up anew: ssh-keygen -f {file} -R '{name}', then --accept-new"
         )
-    why = "is signed by no authority known for it" if known.authority else "is not known"
+    why = "is signed by no authority known for it" if known.authorities else "is not known"
     return (
         f"the host key of {target.where} {why}: {offered}. Compare it with `ssh-keygen -lf /etc/ssh/"
         f"ssh_host_{_file_name(key)}_key.pub` there; --accept-new trusts it and writes it to {file}"

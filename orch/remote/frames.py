@@ -12,6 +12,7 @@ import shlex
 import msgspec
 
 _SIGN = b"\x1e"
+_LONGEST_NUMBER = 12
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -45,7 +46,7 @@ def frame(script: str, stdin: str, nonce: str, *, first: bool = False) -> bytes:
         stdin += "\n"
     source = f"<<'{nonce}'\n{stdin}{nonce}\n" if stdin else "</dev/null\n"
     start = beginning(nonce) if first else ""
-    return f"{start}(eval {quoted(script)}) {source}{_marks(nonce, '$?')}\n".encode()
+    return f"{start}(eval {quoted(script)}) {source}{_marks(nonce, '$?')}\n".encode(errors="surrogateescape")
 
 
 def stream_line(script: str, nonce: str, *, wants_stdin: bool) -> bytes:
@@ -55,7 +56,7 @@ def stream_line(script: str, nonce: str, *, wants_stdin: bool) -> bytes:
     script's input. Raises ValueError for text that no shell can take.
     """
     source = "" if wants_stdin else " </dev/null"
-    return f"{beginning(nonce)}eval {quoted(script)}{source}; exit $?\n".encode()
+    return f"{beginning(nonce)}eval {quoted(script)}{source}; exit $?\n".encode(errors="surrogateescape")
 
 
 def beginning(nonce: str) -> str:
@@ -97,6 +98,8 @@ class Mark:
                 self.found, self.number = True, int(self.data[start:end])
                 self.rest = bytes(self.data[end + 1 :])
                 del self.data[self._at :]
+            elif len(self.data) > start + _LONGEST_NUMBER:
+                raise ValueError("its output broke the frame")
         return self.found
 
     @property

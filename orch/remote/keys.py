@@ -33,11 +33,13 @@ class KeyRing:
             try:
                 self._opened[file] = _with_certificate(file, asyncssh.read_private_key(file))
             except OSError as error:
-                if isinstance(error, FileNotFoundError) and not must_exist:
+                if not must_exist:
                     return []
                 raise AuthError(host, f"the key file {file} cannot be read: {error.strerror}") from error
             except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError) as error:
                 if "passphrase" not in str(error).lower():
+                    if not must_exist or _public(file):
+                        return []
                     raise AuthError(host, f"{file} is not a private key that can be read: {error}") from error
                 self._opened[file] = None
         return self._opened[file]
@@ -60,16 +62,29 @@ class KeyRing:
             return pairs
         raise AuthError(host, f"the passphrase of {file} was wrong {_TRIES} times")
 
-    async def agent_keys(self, socket: str) -> list[asyncssh.SSHKeyPair]:
-        """Those that the agent at this socket holds. Raises OSError or ValueError when it does not answer."""
+    async def agent_keys(self, socket: str, only: tuple[str, ...] | None) -> list[asyncssh.SSHKeyPair]:
+        """Those that the agent at this socket holds; with `only`, those alone whose public halves stand in or beside
+        these files. Raises OSError or ValueError when it does not answer."""
         if socket not in self._agents:
             self._agents[socket] = asyncssh.SSHAgentClient(socket)
-        return list(await self._agents[socket].get_keys())
+        found = list(await self._agents[socket].get_keys())
+        if only is None:
+            return found
+        wanted = {public for file in only for public in _public(f"{file}.pub") + _public(file)}
+        return [pair for pair in found if pair.public_data in wanted]
 
     async def close(self) -> None:
         for agent in self._agents.values():
             agent.close()
             await agent.wait_closed()
+
+
+def _public(file: str) -> list[bytes]:
+    """The public key in a file, if that is what it holds: the private half is in an agent or on a token."""
+    try:
+        return [asyncssh.read_public_key(file).public_data]
+    except (OSError, asyncssh.KeyImportError):
+        return []
 
 
 def _with_certificate(file: str, key: asyncssh.SSHKey) -> list[KeyPair]:

@@ -8,13 +8,14 @@ import hashlib
 import hmac
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 import asyncssh
 import msgspec
 
 from orch.errors import HostKeyError
-from orch.remote.target import Target
+from orch.remote.target import DEFAULT_PORT, Target
 
 _ALGORITHMS = {
     "ssh-ed25519": ("ssh-ed25519",),
@@ -27,11 +28,27 @@ _ALGORITHMS = {
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What is known of one host: the types and fingerprints of its own keys, and whether an authority's is."""
+    """What is known of one host. `own`: keys under its very name and port; `accepted`: those that let it in, which for
+    a port of its own may be those under the name alone."""
 
-    types: tuple[str, ...]
-    fingerprints: tuple[str, ...]
-    authority: bool
+    own: tuple[asyncssh.SSHKey, ...]
+    accepted: tuple[asyncssh.SSHKey, ...]
+    authorities: tuple[asyncssh.SSHKey, ...]
+    revoked: tuple[asyncssh.SSHKey, ...]
+
+    @property
+    def types(self) -> set[str]:
+        return {key.get_algorithm() for key in self.accepted}
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        return tuple(key.get_fingerprint() for key in self.own)
+
+    @property
+    def trusted(self) -> tuple[list[asyncssh.SSHKey], list[asyncssh.SSHKey], list[asyncssh.SSHKey]]:
+        """For asyncssh, which would look a parsed file up by the address too: whoever is known by an address could
+        then stand in for any name that leads there."""
+        return list(self.accepted), list(self.authorities), list(self.revoked)
 
     @property
     def algorithms(self) -> list[str]:
@@ -39,7 +56,7 @@ class Known(msgspec.Struct, frozen=True):
         none of those any more. With an authority, certificates before all."""
         ordered = sorted(_ALGORITHMS, key=lambda kind: kind not in self.types)
         plain = [name for kind in ordered for name in _ALGORITHMS[kind]]
-        certified = [f"{name}-cert-v01@openssh.com" for name in plain] if self.authority else []
+        certified = [f"{name}-cert-v01@openssh.com" for name in plain] if self.authorities else []
         return certified + plain
 
 
@@ -55,37 +72,59 @@ class KnownHosts:
             entries = asyncssh.import_known_hosts("")
             for file in files:
                 try:
-                    entries.load(Path(file).read_text(encoding="utf-8", errors="replace"))
+                    _load(entries, Path(file).read_text(encoding="utf-8", errors="replace"))
                 except FileNotFoundError:
                     continue
                 except OSError as error:
                     raise HostKeyError(host, f"{file} cannot be read: {error.strerror}") from error
-                except ValueError as error:
-                    raise HostKeyError(host, f"{file} is not a known_hosts file: {error}") from error
             self._parsed[files] = entries
         return self._parsed[files]
 
     def known(self, host: str, target: Target) -> Known:
+        """As ssh looks it up: by the name that was asked for and never by its address. Raises HostKeyError."""
         entries = self.read(host, target.known_hosts)
-        port = target.port if target.port != 22 else None
-        keys, authorities, *_ = entries.match(target.host_key_alias or target.address, "", port)
-        types = tuple(key.get_algorithm() for key in keys)
-        return Known(types, tuple(key.get_fingerprint() for key in keys), bool(authorities))
+        own, authorities, revoked, *_ = entries.match(_listed(target), "", None)
+        accepted = own
+        if target.port != DEFAULT_PORT:
+            plain, more_authorities, more_revoked, *_ = entries.match(_name(target), "", None)
+            accepted = own or plain
+            authorities, revoked = authorities or more_authorities, [*revoked, *more_revoked]
+        return Known(tuple(own), tuple(accepted), tuple(authorities), tuple(revoked))
 
     def add(self, host: str, target: Target, key: asyncssh.SSHKey) -> None:
         """Trust `key` from now on: for the other connections of this process, and in the first file for later ones.
 
         Raises HostKeyError when the file cannot be written.
         """
-        file = Path(target.known_hosts[0])
-        name = target.host_key_alias or target.address
-        name = name if target.port == 22 else f"[{name}]:{target.port}"
+        if key in self.known(host, target).own:
+            return  # Another connection to the same place was faster.
+        file, name = Path(target.known_hosts[0]), _listed(target)
         public = " ".join(key.export_public_key().decode().split()[:2])
         try:
             _append(file, name, public)
         except OSError as error:
             raise HostKeyError(host, f"its key cannot be written to {file}: {error.strerror}") from error
         self.read(host, target.known_hosts).load(f"{name} {public}")
+
+
+def _name(target: Target) -> str:
+    return (target.host_key_alias or target.address).lower()
+
+
+def _listed(target: Target) -> str:
+    """The name as known_hosts lists it."""
+    return _name(target) if target.port == DEFAULT_PORT else f"[{_name(target)}]:{target.port}"
+
+
+def _load(entries: asyncssh.SSHKnownHosts, text: str) -> None:
+    """Line by line: ssh passes over lines that it cannot read, and names have no case."""
+    for line in text.splitlines():
+        words = line.split(None, 2)
+        place = 1 if words and words[0].startswith("@") else 0
+        if len(words) > place and not words[place].startswith("|"):
+            words[place] = words[place].lower()
+        with suppress(ValueError):
+            entries.load(" ".join(words))
 
 
 def _append(file: Path, name: str, public: str) -> None:

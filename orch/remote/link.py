@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import asyncssh
@@ -41,7 +41,7 @@ class Link:
         self._connection = HeldConnection(lambda: connect(host))
         self._slots = asyncio.Semaphore(SHELLS)
         self._idle: list[Shell] = []
-        self._local: list[Wire] = []
+        self._local: list[tuple[Pipe, Wire]] = []
         login = host.login
         become_user = "" if login.become_user == login.user else login.become_user
         self._become = Become(become_user, login.user or "you", login.become_password)
@@ -95,9 +95,9 @@ class Link:
 
     async def _channel(self, command: str) -> tuple[Pipe, Wire]:
         if self.host.login.connection == "local":
-            pipe, wire = await open_process(self.host.name, command)
-            self._local.append(wire)
-            return pipe, wire
+            self._local = [(pipe, wire) for pipe, wire in self._local if not wire.closed.is_set()]
+            self._local.append(await open_process(self.host.name, command))
+            return self._local[-1]
         return await open_channel(self.host.name, await self._connection.get(), command, self._timeout)
 
     async def _end_tree(self, pid: int, *, spare_root: bool) -> None:
@@ -108,8 +108,12 @@ class Link:
     async def close(self) -> None:
         for shell in self._idle:
             shell.close()
-        for wire in self._local:
-            await wire.closed.wait()
+        for pipe, _ in self._local:
+            pipe.abort()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_KILL_SECONDS):
+                for _, wire in self._local:
+                    await wire.closed.wait()
         await self._connection.close()
 
 

@@ -39,9 +39,15 @@ class _Process(asyncio.SubprocessProtocol):
         self._wire.received(data, fd == 2)
 
     def process_exited(self) -> None:
-        # As the shell has it: killed by signal N is 128 + N.
         code = self._transport.get_returncode() if self._transport else None
-        self._wire.exited(None if code is None or code < 0 else code)
+        # As the shell has it: killed by signal N is 128 + N.
+        self._wire.exited(128 - code if code is not None and code < 0 else code)
+
+    def pause_writing(self) -> None:
+        self._wire.writable.clear()
+
+    def resume_writing(self) -> None:
+        self._wire.writable.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wire.lost(exc)

@@ -6,7 +6,8 @@ A Pipe is the end that is written to, a Wire the end that receives.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import signal as signals
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 import asyncssh
@@ -35,6 +36,10 @@ class Gone(Exception):
         super().__init__(f"ended with status {status}")
 
 
+class Lost(Exception):
+    """The way to the process was lost. No OSError, so that it is not taken for one of ours."""
+
+
 class Wire:
     """Hands what comes to whoever waits for it now; what nobody waits for is dropped."""
 
@@ -42,7 +47,7 @@ class Wire:
         self._take: Take | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.end: Exception | None = None
-        """Gone when the process ended by itself; another error when the way to it was lost."""
+        """Gone when the process ended by itself, Lost when the way to it was lost."""
         self._status: int | None = None
         self.closed = asyncio.Event()
         self.writable = asyncio.Event()
@@ -73,7 +78,7 @@ class Wire:
     def lost(self, error: Exception | None) -> None:
         """No more will come, with an error or, without one, since the channel was closed in good order."""
         self.closed.set()
-        self.ended(error or Gone(self._status))
+        self.ended(Gone(self._status) if error is None else Lost(str(error) or type(error).__name__))
 
     def ended(self, error: Exception) -> None:
         self.writable.set()
@@ -102,7 +107,8 @@ class _Session(asyncssh.SSHClientSession[bytes]):
         self._wire.exited(status)
 
     def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
-        self._wire.exited(None)
+        number = getattr(signals, f"SIG{signal}", None)
+        self._wire.exited(None if number is None else 128 + number)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wire.lost(exc)
@@ -116,11 +122,15 @@ async def open_channel(
     Raises ConnectError when the host is lost or its login hangs, CommandError when it gives no channel.
     """
     wire = Wire()
-    opening: Awaitable[Any] = connection.create_session(lambda: _Session(wire), command, encoding=None)
+    opening = asyncio.ensure_future(connection.create_session(lambda: _Session(wire), command, encoding=None))
     try:
         async with asyncio.timeout(timeout):
-            channel, _ = await opening
-    except TimeoutError:
+            channel, _ = await asyncio.shield(opening)
+    except (TimeoutError, asyncio.CancelledError) as error:
+        # A host that froze may still open it, and would count it among its sessions for ever.
+        opening.add_done_callback(_abort_late)
+        if isinstance(error, asyncio.CancelledError):
+            raise
         raise ConnectError(host, f"gives no shell within {timeout:g} s; is its disk stuck?") from None
     except asyncssh.ChannelOpenError as error:
         raise CommandError(host, f"no shell could be opened: {error.reason}") from error
@@ -129,3 +139,8 @@ async def open_channel(
     except asyncssh.Error as error:
         raise CommandError(host, f"no shell could be opened: {error}") from error
     return cast(Pipe, channel), wire
+
+
+def _abort_late(opening: asyncio.Future[Any]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result()[0].abort()

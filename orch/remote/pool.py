@@ -66,4 +66,3 @@ class Pool:
         await asyncio.gather(*(link.close() for link in self._links.values()), return_exceptions=True)
         await asyncio.gather(*(hop.close() for hop in self._hops.values()), return_exceptions=True)
         await self._access.keys.close()
-        self._dialer.close()

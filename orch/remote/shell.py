@@ -7,11 +7,9 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 
-import asyncssh
-
 from orch.errors import CommandError, ConnectError, HostError
 from orch.remote.frames import Beginning, Collector, Result, frame
-from orch.remote.pipe import Gone, Pipe, Wire
+from orch.remote.pipe import Gone, Lost, Pipe, Wire
 
 MAX_OUTPUT = 64 << 20
 """Bytes that one command may print before its shell is given up; bulk data has channels of its own."""
@@ -22,7 +20,9 @@ _ENDED_SECONDS = 5.0
 
 
 class Shell:
-    """Not for use by two tasks at once. `end_tree` ends everything below a process of the host."""
+    """Not for use by two tasks at once. A command that is cancelled runs on to its end: half of what podman does is
+    worse than all of it. What a command leaves running in the background may still print into the next one's output.
+    `end_tree` ends everything below a process of the host."""
 
     def __init__(self, host: str, pipe: Pipe, wire: Wire, end_tree: Callable[[int], Awaitable[None]]) -> None:
         self._host, self._pipe, self._wire, self._end_tree = host, pipe, wire, end_tree
@@ -42,13 +42,16 @@ class Shell:
         nonce = secrets.token_hex(16)
         collector = Collector(nonce, MAX_OUTPUT)
         began = time.monotonic()
-        data = frame(script, stdin, nonce, first=not self._pid)
+        try:
+            data = frame(script, stdin, nonce, first=not self._pid)
+        except ValueError as error:
+            raise CommandError(self._host, str(error)) from error
         self._usable = False
         try:
             ended = self._expect(nonce, collector)
             self._pipe.write(data)
             await self._within(timeout, ended)
-        except (ValueError, Gone, OSError, asyncssh.Error) as error:
+        except (ValueError, Gone, Lost) as error:
             self.close()
             raise self._explain(error, collector) from error
         except BaseException:
@@ -95,7 +98,7 @@ class Shell:
                 await self._end_tree(self._pid)
                 await ended
             self._usable = True
-        except (TimeoutError, HostError, ValueError, Gone, OSError, asyncssh.Error):
+        except (TimeoutError, HostError, ValueError, Gone, Lost):
             ended.cancel()
 
     def _explain(self, error: Exception, collector: Collector) -> HostError:

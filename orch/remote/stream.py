@@ -6,11 +6,9 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-import asyncssh
-
-from orch.errors import CommandError, ConnectError, HostError
+from orch.errors import CommandError, ConnectError, HostError, OrchError
 from orch.remote.frames import Beginning, stream_line
-from orch.remote.pipe import Gone, Pipe, Wire
+from orch.remote.pipe import Gone, Lost, Pipe, Wire
 from orch.remote.shell import no_shell
 
 Sink = Callable[[bytes, bool], None]
@@ -35,10 +33,10 @@ class Stream:
         """
         nonce = secrets.token_hex(16)
         beginning = Beginning(nonce)
-        line = stream_line(script, nonce, wants_stdin=stdin is not None)
+        begun, ended = self._expect(beginning, sink)
         try:
+            line = stream_line(script, nonce, wants_stdin=stdin is not None)
             async with asyncio.timeout(timeout):
-                begun, ended = self._expect(beginning, sink)
                 self._pipe.write(line)
                 await asyncio.wait({begun, ended}, return_when=asyncio.FIRST_COMPLETED)
                 return await self._finish(ended, stdin if begun.done() else None)
@@ -52,15 +50,17 @@ class Stream:
         except ValueError as error:
             await self._end()
             raise CommandError(self._host, str(error)) from error
-        except BrokenPipeError:
+        except (BrokenPipeError, OrchError):
             await self._end()
             raise
-        except (OSError, asyncssh.Error) as error:
+        except Lost as error:
             raise ConnectError(self._host, f"the connection was lost: {error}") from error
         except asyncio.CancelledError:
             await asyncio.shield(self._end())
             raise
         finally:
+            for future in (begun, ended):
+                future.cancel()
             self._pipe.abort()
 
     def _expect(self, beginning: Beginning, sink: Sink) -> tuple[asyncio.Future[None], asyncio.Future[None]]:
@@ -82,14 +82,17 @@ class Stream:
 
     async def _finish(self, ended: asyncio.Future[None], stdin: AsyncIterator[bytes] | None) -> int:
         """Never returns a status by itself: `ended` always fails, with Gone in good order."""
-        feeding = asyncio.create_task(self._feed(stdin)) if stdin is not None else None
+        if stdin is None:
+            return await _never(ended)
+        feeding = asyncio.create_task(self._feed(stdin))
         try:
-            await ended
+            await asyncio.wait({ended, feeding}, return_when=asyncio.FIRST_COMPLETED)
+            if feeding.done():
+                feeding.result()  # An input that breaks off is no input that ends.
+            return await _never(ended)
         finally:
-            if feeding is not None:
-                feeding.cancel()
-                await asyncio.gather(feeding, return_exceptions=True)
-        raise AssertionError("a stream ends with its process")
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
 
     async def _feed(self, stdin: AsyncIterator[bytes]) -> None:
         async for chunk in stdin:
@@ -105,5 +108,11 @@ class Stream:
             try:
                 async with asyncio.timeout(_CLEANUP_SECONDS):
                     await self._end_tree(self._pid)
-            except (TimeoutError, HostError, OSError, asyncssh.Error):
+            except (TimeoutError, HostError):
                 pass  # The host is lost, and with it all that could be done.
+
+
+async def _never(ended: asyncio.Future[None]) -> int:
+    """`ended` always fails: with Gone when the process has ended."""
+    await ended
+    raise AssertionError("a stream ends with its process")

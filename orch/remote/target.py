@@ -20,7 +20,9 @@ from asyncssh.config import SSHClientConfig
 from orch.errors import ConnectError
 from orch.inventory.hosts import Host
 from orch.inventory.login import Login
+from orch.model.secret import Secret
 
+DEFAULT_PORT = 22
 SYSTEM_CONFIG = "/etc/ssh/ssh_config"
 _USER_CONFIG = "~/.ssh/config"
 _DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
@@ -47,6 +49,8 @@ class Target(msgspec.Struct, frozen=True):
     netns: str
     jump: Target | None
     proxy_command: str
+    password: Secret = Secret()
+    is_jump: bool = False
 
     @property
     def where(self) -> str:
@@ -70,20 +74,24 @@ def _resolve(login: Login, hops: int) -> Target:
         raise ValueError(f"more than {_MOST_HOPS} jump hosts; does one lead back to itself?")
     config = _Config(login)
     jumps = login.proxy_jump or config.text("ProxyJump")
-    explicit = bool(login.key_file)
+    own_keys = config.files("IdentityFile")
+    # A jump host's own keys come before those that the inventory names for the host behind it.
+    explicit = bool(login.key_file) and not (hops and own_keys)
     return Target(
         address=config.text("Hostname") or login.address,
-        port=login.port or config.number("Port") or 22,
+        port=login.port or config.number("Port") or DEFAULT_PORT,
         user=login.user or config.text("User") or getpass.getuser(),
-        key_files=(login.key_file,) if explicit else config.files("IdentityFile") or _absolute(_DEFAULT_KEYS),
+        key_files=(login.key_file,) if explicit else own_keys or _absolute(_DEFAULT_KEYS),
         explicit_key=explicit,
         identities_only=config.flag("IdentitiesOnly"),
         agent=config.agent(),
-        known_hosts=(login.known_hosts,) if login.known_hosts else config.known_hosts(),
+        known_hosts=config.known_hosts(login.known_hosts),
         host_key_alias=config.text("HostKeyAlias"),
         netns=login.netns,
         jump=_jump(login, jumps, hops) if jumps and jumps != "none" else None,
         proxy_command="" if login.proxy_jump else config.command("ProxyCommand"),
+        password=login.password,
+        is_jump=hops > 0,
     )
 
 
@@ -99,6 +107,8 @@ def _jump(login: Login, jumps: str, hops: int) -> Target:
         address=address.strip("[]"),
         user=user or "",
         port=int(port or 0),
+        # The host's own password is no business of those on the way.
+        password=Secret(),
         # Without others before it, its own configuration may still name one.
         proxy_jump=",".join(before),
     )
@@ -135,19 +145,25 @@ class _Config:
     def files(self, option: str) -> tuple[str, ...]:
         return _absolute(cast(list[str], self._read.get(option) or []))
 
-    def known_hosts(self) -> tuple[str, ...]:
-        """Never empty: a configuration without a file (`none`, /dev/null) means the usual ones here, since it is
-        meant to turn the verification off."""
+    def known_hosts(self, named: str) -> tuple[str, ...]:
+        """`named` is the inventory's file for users' keys; the system's files count beside it.
+
+        Never empty: a configuration without a file (`none`, /dev/null) means the usual ones here, since it is meant to
+        turn the verification off.
+        """
         user = self._files_that_keep("UserKnownHostsFile")
         system = self._files_that_keep("GlobalKnownHostsFile")
-        return (*(user or _absolute(_USER_KNOWN_HOSTS)), *(system or _SYSTEM_KNOWN_HOSTS))
+        users = (named,) if named else user or _absolute(_USER_KNOWN_HOSTS)
+        return (*users, *(system or _SYSTEM_KNOWN_HOSTS))
 
     def _files_that_keep(self, option: str) -> tuple[str, ...]:
         return tuple(file for file in self.files(option) if file not in {"/dev/null", "none"})
 
     def agent(self) -> str:
-        named = self._read.get("IdentityAgent")
-        if named is None:
+        named = self._read.get("IdentityAgent", "SSH_AUTH_SOCK")
+        if named is None:  # `none`
+            return ""
+        if not named:
             return os.environ.get("SSH_AUTH_SOCK", "")
         if named == "SSH_AUTH_SOCK" or str(named).startswith("$"):
             return os.environ.get(str(named).lstrip("$"), "")

@@ -45,8 +45,11 @@ add leaver /usr/sbin/nologin
 add gone /bin/false
 add plain /bin/sh
 add asks /bin/sh
+add echoes /bin/bash
+echo 'set -x' >/home/echoes/.bashrc
 for user in fishy cshy noisy; do echo "$user ALL=(ALL) NOPASSWD: ALL"; done >>/etc/sudoers
 echo 'asks ALL=(ALL) ALL' >>/etc/sudoers
+echo 'echoes ALL=(ALL) NOPASSWD: ALL' >>/etc/sudoers
 printf '%s\\n' 'Port {PASSWORD_PORT}' 'PidFile none' 'UsePAM no' 'PubkeyAuthentication no' \\
     'PasswordAuthentication yes' >/etc/ssh/pw
 /usr/sbin/sshd -f /etc/ssh/pw
@@ -130,6 +133,23 @@ async def test_sudo_s_password_is_on_no_command_line(accounts: TestLab) -> None:
 async def test_a_password_that_sudo_did_not_want_is_not_run(accounts: TestLab) -> None:
     host = host_of(accounts, user="noisy", become_password=Secret("touch /tmp/ran"))
     assert await told_by(host, "[ -e /tmp/ran ] || echo not run; id -un") == "not run\nroot\n"
+
+
+async def test_a_login_shell_that_echoes_the_command_line_is_not_taken_for_sudo(accounts: TestLab) -> None:
+    host = host_of(accounts, user="echoes", become_password=Secret("touch /tmp/ran"))
+    assert await told_by(host, "[ -e /tmp/ran ] || echo not run; id -un") == "not run\nroot\n"
+
+
+async def test_sudo_in_another_language_is_understood(accounts: TestLab) -> None:
+    told = Told(PASSWORD)
+    host = host_of(accounts, user="asks")
+    accounts.inside("w1", "sh", "-c", "echo 'Defaults badpass_message=\"Falsch\"' >/etc/sudoers.d/language")
+    try:
+        assert await told_by(host, asker=told) == "root\n"
+        with pytest.raises(BecomeError, match="sudo does not take this password of asks"):
+            await told_by(host, asker=Told("wrong"))
+    finally:
+        accounts.inside("w1", "rm", "/etc/sudoers.d/language")
 
 
 async def test_sudo_that_asks_where_nobody_answers_says_what_to_do(accounts: TestLab) -> None:

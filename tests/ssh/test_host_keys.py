@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 import orch
-from orch.errors import HostKeyError
+from orch.errors import AuthError, HostKeyError
 from orch.remote.pool import Pool
 from tests.ssh.conftest import Sshd, attempt, known_line, serving, write_key
 
@@ -167,6 +167,63 @@ async def test_no_configuration_of_ssh_turns_the_verification_off(sshd: Sshd, tm
         await attempt(sshd.host(known_hosts=absent, ssh_config=str(file)))
 
 
+async def test_a_key_that_is_known_of_the_address_alone_does_not_stand_in_for_the_name(
+    sshd: Sshd, tmp_path: Path
+) -> None:
+    file = tmp_path / "known_hosts"
+    real, stranger = (sshd.folder / "host_key0.pub").read_text(), (sshd.folder / "stranger_key.pub").read_text()
+    file.write_text(f"[localhost]:{sshd.port} {stranger}[127.0.0.1]:{sshd.port} {real}")
+    with pytest.raises(HostKeyError, match="its host key has changed"):
+        await attempt(sshd.host(address="localhost", known_hosts=str(file)), accept_new=True)
+    file.write_text(f"[127.0.0.1]:{sshd.port} {real}")
+    with pytest.raises(HostKeyError, match="is not known"):
+        await attempt(sshd.host(address="localhost", known_hosts=str(file)))
+
+
+async def test_a_key_of_the_same_name_counts_for_a_port_of_its_own_and_another_is_no_change(
+    sshd: Sshd, tmp_path: Path
+) -> None:
+    file = tmp_path / "known_hosts"
+    real, stranger = (sshd.folder / "host_key0.pub").read_text(), (sshd.folder / "stranger_key.pub").read_text()
+    file.write_text(f"127.0.0.1 {real}")
+    assert await attempt(sshd.host(known_hosts=str(file))) == "in\n"
+    file.write_text(f"127.0.0.1 {stranger}")
+    with pytest.raises(HostKeyError, match="is not known"):
+        await attempt(sshd.host(known_hosts=str(file)))
+    assert await attempt(sshd.host(known_hosts=str(file)), accept_new=True) == "in\n"
+    assert await attempt(sshd.host(known_hosts=str(file))) == "in\n"
+
+
+@pytest.mark.parametrize("where", ["the port", "the system's file"])
+async def test_a_key_revoked_elsewhere_is_refused_too(sshd: Sshd, tmp_path: Path, where: str) -> None:
+    file, system, config = tmp_path / "known_hosts", tmp_path / "system", tmp_path / "config"
+    real = (sshd.folder / "host_key0.pub").read_text()
+    config.write_text(f"GlobalKnownHostsFile {system}\n")
+    revoked = f"@revoked [127.0.0.1]:{sshd.port} {real}"
+    (file if where == "the port" else system).write_text(revoked)
+    with file.open("a") as opened:
+        opened.write(
+            f"127.0.0.1 {real}" if where == "the port" else known_line(sshd.port, sshd.folder / "host_key0.pub")
+        )
+    with pytest.raises(HostKeyError, match="revoked"):
+        await attempt(sshd.host(known_hosts=str(file), ssh_config=str(config)))
+
+
+async def test_lines_that_cannot_be_read_are_passed_over_and_names_have_no_case(sshd: Sshd, tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    real = (sshd.folder / "host_key0.pub").read_text()
+    file.write_text(f"nonsense\n@strange x y\n|1|bad|hash {real}[LOCALHOST]:{sshd.port} {real}")
+    assert await attempt(sshd.host(address="localhost", known_hosts=str(file))) == "in\n"
+
+
+async def test_a_key_is_not_trusted_before_its_host_has_shown_that_it_is_its_own(tmp_path: Path, sshd: Sshd) -> None:
+    file = tmp_path / "known_hosts"
+    host = sshd.host(known_hosts=str(file), key_file=str(sshd.folder / "stranger_key"))
+    with pytest.raises(AuthError):
+        await attempt(host, accept_new=True)
+    assert not file.exists()
+
+
 async def test_an_alias_is_looked_up_instead_of_the_address(sshd: Sshd, tmp_path: Path) -> None:
     (tmp_path / "config").write_text("HostKeyAlias db-primary")
     file = tmp_path / "known_hosts"
@@ -194,7 +251,7 @@ def test_there_is_one_place_that_connects_and_it_always_hands_over_known_hosts()
     ]
     assert [name for name, _ in calls] == ["connect.py"]
     given = {word.arg: word.value for word in calls[0][1].keywords}
-    assert ast.unparse(given["known_hosts"]) == "known_hosts"
+    assert ast.unparse(given["known_hosts"]) == "known.trusted"
 
 
 def _is_connect(function: ast.Attribute) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orch.errors import CommandError, ConnectError
+from orch.errors import CommandError, ConnectError, UsageError
 from orch.remote.files import running_file, write_temporary
 from orch.remote.link import Link
 from orch.remote.pool import Pool
@@ -106,6 +106,37 @@ async def test_input_that_the_command_does_not_want_is_no_command(link: Link) ->
     assert await link.stream("head -c 3", heard, stdin=input_of(b"abcecho BAD\n", b"echo BAD\n"), timeout=5) == 0
     assert bytes(heard.out) == b"abc"
     assert await link.stream("exit 4", heard, stdin=input_of(b"x" * 10_000_000), timeout=5) == 4
+
+
+@pytest.mark.parametrize(("script", "out"), [("printf '%s' '\udcff'", b"\xff"), ("printf 'é'", "é".encode())])
+async def test_any_bytes_may_stand_in_a_command(link: Link, script: str, out: bytes) -> None:
+    heard = Heard()
+    assert await link.stream(script, heard, timeout=5) == 0
+    assert bytes(heard.out) == out
+    assert (await link.run_script(script, timeout=5)).stdout == out
+
+
+async def test_what_no_shell_can_take_is_the_command_s_error(link: Link) -> None:
+    with pytest.raises(CommandError, match="NUL"):
+        await link.stream("a\0b", Heard(), timeout=5)
+    with pytest.raises(CommandError, match="NUL"):
+        await link.run_script("a\0b", timeout=5)
+
+
+async def test_an_input_that_breaks_off_ends_the_command(link: Link) -> None:
+    seconds = nap()
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise UsageError("no more")
+
+    with pytest.raises(UsageError, match="no more"):
+        await link.stream(f"cat; sleep {seconds}", Heard(), stdin=broken(), timeout=20)
+    assert not running("sleep", seconds)
+
+
+async def test_a_signal_is_a_status_as_the_shell_has_it(link: Link) -> None:
+    assert await link.stream("kill -TERM $$", Heard(), timeout=5) == 143
 
 
 async def test_a_child_in_the_background_does_not_hold_the_end(link: Link) -> None:

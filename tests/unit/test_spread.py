@@ -6,7 +6,10 @@ import asyncio
 import os
 from pathlib import Path
 
+import pytest
+
 from orch.cli.spread import SharedInput
+from orch.errors import UsageError
 
 
 async def whole(shared: SharedInput) -> bytes:
@@ -52,6 +55,14 @@ async def test_leaving_while_the_input_goes_on_leaves_nothing_behind() -> None:
     assert [t for t in asyncio.all_tasks() if t is not asyncio.current_task()] == []
     os.close(reading)
     os.close(writing)
+
+
+async def test_an_input_that_breaks_off_is_no_input_that_ends() -> None:
+    unreadable = os.open("/proc/self/mem", os.O_RDONLY)
+    async with SharedInput(unreadable) as shared:
+        with pytest.raises(UsageError, match="the standard input cannot be passed on whole"):
+            await whole(shared)
+    os.close(unreadable)
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from orch.errors import ConnectError
+from orch.model.secret import Secret
 from orch.remote import target as module
 from orch.remote.target import Target, target_of
 from tests.ssh.conftest import make_host
@@ -78,7 +79,7 @@ def test_ssh_s_configuration_fills_what_the_inventory_leaves_open(home: Path) ->
 
 def test_the_inventory_wins(home: Path) -> None:
     found = resolved(home, CONFIG, port=22, user="me", key_file="/mine", known_hosts="/known")
-    assert (found.port, found.user, found.key_files, found.known_hosts) == (22, "me", ("/mine",), ("/known",))
+    assert (found.port, found.user, found.key_files, found.known_hosts[0]) == (22, "me", ("/mine",), "/known")
     assert found.explicit_key is True
 
 
@@ -129,7 +130,28 @@ def test_none_is_no_jump_host_whatever_the_configuration_says(home: Path) -> Non
 def test_jump_hosts_share_the_hosts_keys_and_known_hosts(home: Path) -> None:
     found = resolved(home, "", proxy_jump="a", key_file="/mine", known_hosts="/known", netns="lab")
     assert found.jump is not None
-    assert (found.jump.key_files, found.jump.known_hosts, found.jump.netns) == (("/mine",), ("/known",), "lab")
+    assert (found.jump.key_files, found.jump.known_hosts[0], found.jump.netns) == (("/mine",), "/known", "lab")
+
+
+def test_the_host_s_password_is_not_for_those_on_the_way(home: Path) -> None:
+    found = resolved(home, "", proxy_jump="a,b", password=Secret("hunter2"))
+    assert found.password == Secret("hunter2")
+    assert found.jump is not None
+    assert found.jump.jump is not None
+    assert found.jump.password == found.jump.jump.password == Secret()
+    assert (found.is_jump, found.jump.is_jump) == (False, True)
+
+
+def test_a_jump_host_s_own_key_comes_before_the_host_s(home: Path) -> None:
+    found = resolved(home, "Host gate\n  IdentityFile /gate\n", proxy_jump="gate", key_file="/mine")
+    assert found.jump is not None
+    assert (found.key_files, found.jump.key_files) == (("/mine",), ("/gate",))
+
+
+def test_no_agent_means_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/agent")
+    assert resolved(home, "").agent == "/agent"
+    assert resolved(home, "IdentityAgent none\n").agent == ""
 
 
 @pytest.mark.parametrize("written", ["a b", ":22", "a:port", "a,,b", "@a"])
