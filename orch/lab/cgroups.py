@@ -27,6 +27,8 @@ _PLAIN_OPTIONS = frozenset(
 
 _V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
 
+_HOME = Path("/sys/fs/cgroup")
+"""Where systemd, and with it a host, looks for its cgroups."""
 
 BESIDE = "unified"
 
@@ -66,6 +68,9 @@ def parse_hierarchies(mountinfo: str) -> list[Hierarchy]:
         elif kind == "cgroup":
             own = ",".join(o for o in options.split(",") if o.split("=")[0] not in _PLAIN_OPTIONS)
             first.setdefault(own, Hierarchy(mount, f"none,{own}" if own.startswith("name=") else own))
+    if (alone := Hierarchy(_HOME, "")) in unified:
+        # Some programs mount a controller of version 1 for themselves, net_cls mostly: no host could live on that.
+        return [alone]
     if not first:
         return unified[:1]
     beside = [Hierarchy(h.mount, BESIDE) for h in unified[:1]]

@@ -25,6 +25,10 @@ V2 = """\
 
 V2_TWICE = V2 + "90 22 0:26 /box /mnt/groups rw,relatime shared:9 - cgroup2 none rw,nsdelegate\n"
 
+V2_AND_NET_CLS = "25 22 0:24 / /mnt/groups rw,relatime - cgroup2 none rw\n" + V2 + """\
+91 29 0:33 / /sys/fs/cgroup/net_cls rw,relatime shared:40 - cgroup net_cls rw,net_cls
+"""  # fmt: skip
+
 V1_TWICE = V1 + "90 22 0:30 /box /mnt/memory rw,relatime - cgroup cgroup rw,memory\n"
 
 RELEASE_AGENT = COMMON + """\

@@ -123,6 +123,7 @@ OF_V1 = [SYSTEMD, hierarchy("cpu,cpuacct", "cpu,cpuacct"), hierarchy("cpuset", "
         pytest.param(mountinfo.V1_TWICE, OF_V1, id="version 1, one mounted twice"),
         pytest.param(mountinfo.V2, [hierarchy("", "")], id="version 2"),
         pytest.param(mountinfo.V2_TWICE, [hierarchy("", "")], id="version 2 mounted twice"),
+        pytest.param(mountinfo.V2_AND_NET_CLS, [hierarchy("", "")], id="version 2, a controller of version 1 with it"),
         pytest.param(mountinfo.RELEASE_AGENT, [SYSTEMD, hierarchy("pids", "pids")], id="with a release agent"),
         pytest.param(mountinfo.SELINUX, [SYSTEMD, hierarchy("pids", "pids")], id="under SELinux"),
     ],
