@@ -7,6 +7,7 @@ limits and is the root of the host's own view. Version 2 wants no process in a g
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -19,6 +20,8 @@ from orch.errors import LabError
 KILL_SECONDS = 10.0
 JOIN_SECONDS = 2.0
 _TRIES = 20
+_GONE = (errno.ENOENT, errno.ENODEV, errno.EEXIST)
+"""What the kernel says of a group that goes at that moment: before, while and after one makes or opens it."""
 _PERIOD = 100_000  # microseconds; the kernel's default
 _PLAIN_OPTIONS = frozenset(
     {"clone_children", "favordynmods", "noprefix", "release_agent", "ro", "rw", "seclabel", "xattr"}
@@ -85,6 +88,21 @@ def hierarchies() -> list[Hierarchy]:
     return found
 
 
+def check_limits(*, cpu: bool, memory: bool) -> None:
+    """Raises LabError when the machine cannot limit what is to be limited."""
+    found, offered = hierarchies(), set[str]()
+    for hierarchy in found:
+        if not hierarchy.options:
+            offered.update((hierarchy.mount / "cgroup.controllers").read_text().split())
+        offered.update(hierarchy.controllers)
+    for controller, limited in (("cpu", cpu), ("memory", memory)):
+        if limited and controller not in offered:
+            raise LabError(
+                f"this machine's cgroups limit no {controller}: boot with cgroup_enable={controller} on the kernel's "
+                "command line, or make the lab without that limit"
+            )
+
+
 def create(group: str, millicpus: int = 0, memory: int = 0) -> list[Path]:
     """Make the group in every hierarchy, limited; the directories that a member must join."""
     joined = []
@@ -94,8 +112,9 @@ def create(group: str, millicpus: int = 0, memory: int = 0) -> list[Path]:
             try:
                 directory = _make(hierarchy, group)
                 break
-            except FileNotFoundError:
-                continue
+            except OSError as error:
+                if error.errno not in _GONE:
+                    raise
         else:
             raise LabError(f"the cgroup {group} cannot be made in {hierarchy.mount}")
         _limit(hierarchy, directory, millicpus, memory)
@@ -120,8 +139,17 @@ def _pass_on_controllers(hierarchy: Hierarchy, directory: Path) -> None:
     passed = directory / "cgroup.subtree_control"
     available = (directory / "cgroup.controllers").read_text().split()
     missing = [c for c in _V2_CONTROLLERS if c in available and c not in passed.read_text().split()]
-    if missing:
+    if not missing:
+        return
+    try:
         passed.write_text(" ".join(f"+{c}" for c in missing))
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        raise LabError(
+            f"{directory} cannot pass {', '.join(missing)} on to hosts: processes are in it itself, as in a container "
+            "with cgroups of its own; move them into a cgroup below it"
+        ) from error
 
 
 def _fill_cpuset(hierarchy: Hierarchy, directory: Path) -> None:

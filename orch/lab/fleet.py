@@ -59,6 +59,9 @@ def up(lab: Lab) -> None:
                 "or --lab NAME makes another beside it"
             )
         _check_programs()
+        cgroups.check_limits(
+            cpu=any(host.millicpus for host in lab.hosts), memory=any(host.memory for host in lab.hosts)
+        )
         paths.home.mkdir()
         paths.home.chmod(0o700)
         paths.manifest.write_bytes(msgspec.json.encode(lab))
