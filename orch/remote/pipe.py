@@ -18,6 +18,7 @@ Take = Callable[[bytes, bool], bool]
 """(data, whether it is of stderr) → whether all that was waited for has come. May raise ValueError, or
 BrokenPipeError when whoever it is for is gone."""
 
+_EARLY = 64 << 10
 _LINGER = 1.0
 """Seconds for output that comes after the exit status; a child in the background may hold the channel for ever."""
 
@@ -41,10 +42,12 @@ class Lost(Exception):
 
 
 class Wire:
-    """Hands what comes to whoever waits for it now; what nobody waits for is dropped."""
+    """Hands what comes to whoever waits for it. What comes while nobody does is kept for the next, up to a limit."""
 
     def __init__(self) -> None:
         self._take: Take | None = None
+        self._early: list[tuple[bytes, bool]] = []
+        self._early_size = 0
         self._waiter: asyncio.Future[None] | None = None
         self.end: Exception | None = None
         """Gone when the process ended by itself, Lost when the way to it was lost."""
@@ -53,16 +56,26 @@ class Wire:
         self.writable = asyncio.Event()
         self.writable.set()
 
-    def expect(self, take: Take) -> asyncio.Future[None]:
-        """Done when `take` says so, failed with its ValueError or BrokenPipeError or with `end`."""
+    def expect(self, take: Take, *, fresh: bool = False) -> asyncio.Future[None]:
+        """Done when `take` says so, failed with its ValueError or BrokenPipeError or with `end`.
+
+        `fresh`: what came before is for nobody.
+        """
+        early, self._early, self._early_size = self._early, [], 0
         self._take = take
         self._waiter = asyncio.get_running_loop().create_future()
-        if self.end is not None:
+        if not fresh:
+            for data, stderr in early:
+                self.received(data, stderr)
+        if self.end is not None and not self._waiter.done():
             self._waiter.set_exception(self.end)
         return self._waiter
 
     def received(self, data: bytes, stderr: bool) -> None:
         if self._take is None or self._waiter is None or self._waiter.done():
+            if self._early_size < _EARLY:
+                self._early.append((data, stderr))
+                self._early_size += len(data)
             return
         try:
             if self._take(data, stderr):

@@ -63,7 +63,8 @@ class Shell:
 
     def _expect(self, nonce: str, collector: Collector) -> asyncio.Future[None]:
         if self._pid:
-            return self._wire.expect(lambda data, stderr: collector.feed(data, stderr=stderr))
+            # What a child in the background printed since the last command is no part of this one.
+            return self._wire.expect(lambda data, stderr: collector.feed(data, stderr=stderr), fresh=True)
         self._beginning = beginning = Beginning(nonce)
 
         def take(data: bytes, stderr: bool) -> bool:
