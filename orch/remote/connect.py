@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncssh
 import msgspec
@@ -31,6 +31,7 @@ KEEPALIVE_MISSES = 3
 CIPHERS = "^aes128-gcm@openssh.com"
 """1.7 to 1.9 times cheaper than chacha20, asyncssh's first choice; `^` keeps all others behind it."""
 
+_WRONG = "the password is wrong"
 KEY_EXCHANGES = "^curve25519-sha256"
 
 
@@ -73,25 +74,11 @@ async def connect(
                 target.port,
                 sock=made,
                 tunnel=tunnel,
-                # Through a shell, as ssh does; what it says on standard error is no part of the connection.
-                proxy_command=("/bin/sh", "-c", f"({target.proxy_command}) 2>/dev/null")
-                if target.proxy_command
-                else None,
                 client_factory=lambda: visitor,
-                # Read already, by target.py, which also says what of it is not followed.
-                config=None,
-                username=target.user,
                 client_keys=keys or None,
-                # Its keys are offered by the visitor, after those of files.
-                agent_path=None,
                 known_hosts=known.trusted,
                 server_host_key_algs=known.algorithms,
-                host_key_alias=target.host_key_alias or None,
-                encryption_algs=CIPHERS,
-                kex_algs=KEY_EXCHANGES,
-                compression_algs="^none",
-                keepalive_interval=KEEPALIVE_SECONDS,
-                keepalive_count_max=KEEPALIVE_MISSES,
+                **_options(target),
             )
     except asyncio.CancelledError:
         if made is not None:
@@ -105,6 +92,26 @@ async def connect(
         # Not before: only now has the host shown that the key is its own.
         access.known.add(host.name, target, story.accepted)
     return connection
+
+
+def _options(target: Target) -> dict[str, Any]:
+    """What asyncssh is told besides whom to trust and with which keys to come."""
+    # Through a shell, as ssh does; what it says on standard error is no part of the connection.
+    proxy = ("/bin/sh", "-c", f"({target.proxy_command}) 2>/dev/null") if target.proxy_command else None
+    return {
+        "proxy_command": proxy,
+        # Read already, by target.py, which also says what of it is not followed.
+        "config": None,
+        "username": target.user,
+        # Its keys are offered by the visitor, after those of files.
+        "agent_path": None,
+        "host_key_alias": target.host_key_alias or None,
+        "encryption_algs": CIPHERS,
+        "kex_algs": KEY_EXCHANGES,
+        "compression_algs": "^none",
+        "keepalive_interval": KEEPALIVE_SECONDS,
+        "keepalive_count_max": KEEPALIVE_MISSES,
+    }
 
 
 class _Clock:
@@ -175,18 +182,27 @@ class _Visitor(asyncssh.SSHClient):
 
     async def password_auth_requested(self) -> str | None:
         """Called again when the one before was wrong."""
-        question = f"Password of {self._target.user}"
-        if self._target.is_jump:
-            question += f" at {self._target.where}"  # The same for all hosts of the fleet, and for no others.
         if self._given is not None:
-            self._access.answers.forget(question, self._given)
-            self._story.notes.append("the password is wrong")
+            self._was_wrong(self._given)
             return None
-        self._given = self._target.password or await self._asked(self._access.answers.get(question)) or Secret()
+        self._given = self._target.password or await self._asked(self._access.answers.get(self._question)) or Secret()
         return self._given.reveal() or None
+
+    @property
+    def _question(self) -> str:
+        """The same for all hosts of the fleet, and another for each host on the way to them."""
+        at = f" at {self._target.where}" if self._target.is_jump else ""
+        return f"Password of {self._target.user}{at}"
+
+    def _was_wrong(self, given: Secret) -> None:
+        self._access.answers.forget(self._question, given)
+        if given and _WRONG not in self._story.notes:
+            self._story.notes.append(_WRONG)
 
     def kbdint_auth_requested(self) -> str | None:
         """Any method, once: a server without passwords may ask for one all the same."""
+        if self._given is not None:
+            self._was_wrong(self._given)
         asked, self._interactive = self._interactive, True
         return None if asked or self._given is not None else ""
 
