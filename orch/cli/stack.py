@@ -18,7 +18,7 @@ from orch.cli.settings import Settings, current_settings, settings_options
 from orch.errors import RefusedError, UsageError
 from orch.model.spec import StackSpec
 from orch.stackfile.compose import MAX_REPLICAS, read_stack
-from orch.store.protocol import Changes
+from orch.store.protocol import Changes, Key
 
 if TYPE_CHECKING:
     from orch.master.engine import Engine
@@ -127,8 +127,8 @@ def _put(settings: Settings, engine: Engine, spec: StackSpec, prune: bool) -> Ch
         for service in extra:
             note(settings, f"{spec.name}/{service.name} is not in the file and stays; --prune would remove it")
         services = sorted((*spec.services, *extra), key=lambda s: s.name)
-        spec = StackSpec(spec.name, tuple(services))
-    return Changes(put_stacks=(spec,))
+        spec = msgspec.structs.replace(spec, services=tuple(services))
+    return Changes(put=(spec,))
 
 
 def _read_target(target: str) -> tuple[tuple[str, str], int]:
@@ -148,8 +148,8 @@ def _scaled(engine: Engine, wanted: dict[tuple[str, str], int]) -> Changes:
         services = tuple(
             msgspec.structs.replace(s, replicas=replicas) if s.name == service else s for s in stacks[stack].services
         )
-        stacks[stack] = StackSpec(stack, services)
-    return Changes(put_stacks=tuple(stacks[stack] for stack in sorted({stack for stack, _ in wanted})))
+        stacks[stack] = msgspec.structs.replace(stacks[stack], services=services)
+    return Changes(put=tuple(stacks[stack] for stack in sorted({stack for stack, _ in wanted})))
 
 
 def _removed(engine: Engine, stacks: Sequence[str]) -> Changes:
@@ -157,7 +157,7 @@ def _removed(engine: Engine, stacks: Sequence[str]) -> Changes:
     known = sorted({s.name for s in engine.stacks()} | engine.recorded_stacks())
     for stack in stacks:
         _require(stack, known)
-    return Changes(delete_stacks=tuple(stacks))
+    return Changes(delete=tuple(Key("stack", stack) for stack in stacks))
 
 
 def _require(stack: str, known: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from orch.model.plan import Desired, Plan
 from orch.model.spec import StackSpec
 from orch.observe.fleet import observe_fleet
 from orch.remote.pool import Pool
-from orch.store.protocol import Changes, Store, sorted_stacks
+from orch.store.protocol import Changes, Store, changed_stacks
 
 ROUNDS = 3
 """How often one command looks again. What has not settled by then is told, not chased."""
@@ -46,13 +46,12 @@ class Engine:
 
     def desired(self, changed: Changes) -> Desired:
         """What the store wants, with stacks changed as in `changed` but nothing written."""
-        stacks = {s.name: s for s in self._store.stacks() if s.name not in changed.delete_stacks}
-        stacks |= {s.name: s for s in changed.put_stacks}
         return Desired(
             cluster=self._fleet.cluster,
             nodes=tuple(host.node for host in self._fleet.hosts),
-            stacks=sorted_stacks(stacks.values()),
+            stacks=changed_stacks(self._store.stacks(), changed),
             replicas=self._store.replicas(),
+            volumes=self._store.volumes(),
         )
 
     def stacks(self) -> tuple[StackSpec, ...]:

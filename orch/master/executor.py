@@ -15,7 +15,7 @@ from orch.model.replica import Replica, Slot
 from orch.podman import commands
 from orch.remote.link import succeeded
 from orch.remote.pool import Pool
-from orch.store.protocol import Changes, Store
+from orch.store.protocol import Changes, Key, Store, key_of
 
 _ANSWER_SECONDS = 15
 """A command ends itself on its node; only a dead channel takes so much longer."""
@@ -104,16 +104,16 @@ def _chains(actions: Iterable[Action]) -> list[list[Run | Remove]]:
 def _before(actions: Iterable[Action]) -> Changes:
     """Records of all that will be started, so that a container without a record is never orch's own doing."""
     put: list[Replica] = []
-    delete: list[str] = []
+    delete: list[Key] = []
     for action in actions:
         match action:
             case Run(replica=replica) | Adopt(replica=replica):
                 put.append(replica)
             case Forget(replica=replica):
-                delete.append(replica.id)
+                delete.append(key_of(replica))
             case Remove():
                 continue
-    return Changes(put_replicas=tuple(put), delete_replicas=tuple(delete))
+    return Changes(tuple(put), tuple(delete))
 
 
 def _after(outcomes: Iterable[Outcome], recorded: Iterable[Replica]) -> Changes:
@@ -128,4 +128,4 @@ def _after(outcomes: Iterable[Outcome], recorded: Iterable[Replica]) -> Changes:
         or (isinstance(outcome.action, Run) and outcome.skipped)
     ]
     at = {(r.node, r.id) for r in recorded}
-    return Changes(delete_replicas=tuple(r.id for r in gone if (r.node, r.id) in at))
+    return Changes(delete=tuple(key_of(r) for r in gone if (r.node, r.id) in at))

@@ -98,12 +98,15 @@ class Container(msgspec.Struct, frozen=True):
 
 
 class Reachable(msgspec.Struct, frozen=True, tag="reachable"):
-    """The node answered at `at`. `problem` says why it cannot run containers, or is empty."""
+    """The node answered at `at`. `problem` says why it cannot run containers, or is empty. `images` and `volumes` are
+    the full names of those that are there, sorted; None when nobody asked."""
 
     at: Instant
     facts: Facts
     containers: tuple[Container, ...] = ()
     problem: str = ""
+    images: tuple[str, ...] | None = None
+    volumes: tuple[str, ...] | None = None
 
 
 class Unreachable(msgspec.Struct, frozen=True, tag="unreachable"):

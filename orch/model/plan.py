@@ -9,16 +9,18 @@ import msgspec
 from orch.model.node import NodeSpec
 from orch.model.replica import Replica
 from orch.model.spec import ServiceSpec, StackSpec
+from orch.model.volume import FileSpec, Volume, VolumeSpec
 
 
 class Desired(msgspec.Struct, frozen=True):
-    """What one cluster should be: its nodes as the inventory has them, the stacks wanted, and the record of
-    every replica that was ever started and is not known to be gone."""
+    """What one cluster should be: its nodes as the inventory has them, the stacks wanted, the record of every
+    replica that was ever started and is not known to be gone, and where volumes have their data."""
 
     cluster: str
     nodes: tuple[NodeSpec, ...] = ()
     stacks: tuple[StackSpec, ...] = ()
     replicas: tuple[Replica, ...] = ()
+    volumes: tuple[Volume, ...] = ()
 
     def services(self) -> dict[tuple[str, str], ServiceSpec]:
         """(stack, service) → spec, sorted."""
@@ -26,11 +28,14 @@ class Desired(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True, tag="run"):
-    """Record `replica`, then start its container on its node."""
+    """Record `replica`, then start its container on its node. `volumes` and `files` are those of its stack that its
+    spec names."""
 
     replica: Replica
     spec: ServiceSpec
     why: str
+    volumes: tuple[VolumeSpec, ...] = ()
+    files: tuple[FileSpec, ...] = ()
 
 
 class Remove(msgspec.Struct, frozen=True, tag="remove"):
@@ -67,7 +72,9 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Actions in the order in which each node is to do them."""
+    """Actions in the order in which each node is to do them. `volumes`: where those have their data from now on that
+    had none yet; to be recorded before anything is done."""
 
     actions: tuple[Action, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    volumes: tuple[Volume, ...] = ()

@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias, assert_never
 
 import msgspec
 
 from orch.model.replica import Replica
 from orch.model.spec import StackSpec
+from orch.model.volume import Volume
+
+Kind = Literal["stack", "replica", "volume"]
+Stored: TypeAlias = StackSpec | Replica | Volume
+
+
+class Key(msgspec.Struct, frozen=True, order=True):
+    """Stacks and volumes go by name, replicas by id."""
+
+    kind: Kind
+    name: str
+
+
+def key_of(stored: Stored) -> Key:
+    match stored:
+        case StackSpec():
+            return Key("stack", stored.name)
+        case Replica():
+            return Key("replica", stored.id)
+        case Volume():
+            return Key("volume", stored.name)
+        case _:
+            assert_never(stored)
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """One commit, all of it or nothing. Stacks go by name, replicas by id; deleting what is not there is fine."""
+    """One commit, all of it or nothing. What is both deleted and put is put; deleting what is not there is fine."""
 
-    put_stacks: tuple[StackSpec, ...] = ()
-    delete_stacks: tuple[str, ...] = ()
-    put_replicas: tuple[Replica, ...] = ()
-    delete_replicas: tuple[str, ...] = ()
+    put: tuple[Stored, ...] = ()
+    delete: tuple[Key, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.put_stacks or self.delete_stacks or self.put_replicas or self.delete_replicas)
+        return bool(self.put or self.delete)
 
 
 class Store(Protocol):
@@ -32,8 +53,19 @@ class Store(Protocol):
     def replicas(self) -> tuple[Replica, ...]:
         """Sorted by slot and attempt."""
 
+    def volumes(self) -> tuple[Volume, ...]:
+        """Sorted by name."""
+
     def commit(self, changes: Changes) -> None:
         """On return the changes outlast a power cut."""
+
+
+def changed_stacks(stacks: Iterable[StackSpec], changes: Changes) -> tuple[StackSpec, ...]:
+    """`stacks` as they will be after `changes`."""
+    gone = {key.name for key in changes.delete if key.kind == "stack"}
+    after = {s.name: s for s in stacks if s.name not in gone}
+    after |= {s.name: s for s in changes.put if isinstance(s, StackSpec)}
+    return sorted_stacks(after.values())
 
 
 def sorted_stacks(stacks: Iterable[StackSpec]) -> tuple[StackSpec, ...]:

@@ -14,7 +14,8 @@ from tinydb.table import Document, Table
 from orch.errors import StateError
 from orch.model.replica import Replica
 from orch.model.spec import StackSpec
-from orch.store.protocol import Changes, sorted_replicas, sorted_stacks
+from orch.model.volume import Volume
+from orch.store.protocol import Changes, Kind, Stored, key_of, sorted_replicas, sorted_stacks
 from orch.store.storage import AtomicJSONStorage
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class TinyStore:
         self._db = TinyDB(str(self._path), storage=self._cache)
         self._stacks = _KeyedTable(self._db.storage, "stacks")
         self._replicas = _KeyedTable(self._db.storage, "replicas")
+        self._volumes = _KeyedTable(self._db.storage, "volumes")
         self._meta = _KeyedTable(self._db.storage, "meta")
         if self._db.storage.read() is None:
             self._meta.insert(Document(msgspec.to_builtins(_Meta(self._cluster, _FORMAT)), "store"))  # type: ignore[arg-type]
@@ -72,6 +74,9 @@ class TinyStore:
     def replicas(self) -> tuple[Replica, ...]:
         return sorted_replicas(self._read(self._replicas, Replica))
 
+    def volumes(self) -> tuple[Volume, ...]:
+        return tuple(sorted(self._read(self._volumes, Volume)))
+
     def _read(self, table: Table, kind: type[T]) -> list[T]:
         try:
             return [msgspec.convert(dict(document), kind) for document in table]
@@ -81,8 +86,10 @@ class TinyStore:
     def commit(self, changes: Changes) -> None:
         if not changes:
             return
-        _replace(self._stacks, changes.delete_stacks, {s.name: s for s in changes.put_stacks})
-        _replace(self._replicas, changes.delete_replicas, {r.id: r for r in changes.put_replicas})
+        tables: dict[Kind, Table] = {"stack": self._stacks, "replica": self._replicas, "volume": self._volumes}
+        for kind, table in tables.items():
+            put = {key_of(stored).name: stored for stored in changes.put if key_of(stored).kind == kind}
+            _replace(table, [key.name for key in changes.delete if key.kind == kind], put)
         try:
             self._cache.flush()  # type: ignore[no-untyped-call]
         except StateError:
@@ -90,10 +97,10 @@ class TinyStore:
             raise
 
 
-def _replace(table: Table, deleted: Iterable[str], put: dict[str, StackSpec] | dict[str, Replica]) -> None:
-    going = [key for key in {*deleted, *put} if table.contains(doc_id=key)]
+def _replace(table: Table, deleted: Iterable[str], put: dict[str, Stored]) -> None:
+    going = [key for key in {*deleted, *put} if table.contains(doc_id=key)]  # type: ignore[arg-type]
     if going:
-        table.remove(doc_ids=going)
+        table.remove(doc_ids=going)  # type: ignore[arg-type]
     documents = [Document(msgspec.to_builtins(value), key) for key, value in put.items()]  # type: ignore[arg-type]
     if documents:
         table.insert_multiple(documents)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from orch.model.replica import Replica, Slot
 from orch.model.resources import Resources
 from orch.model.spec import RestartPolicy, ServiceSpec, StackSpec
-from orch.store.protocol import Changes
+from orch.store.protocol import Changes, Key, key_of
 from orch.store.tinydb import TinyStore
 
 names = st.sampled_from(("a", "b", "1", "_default", "ü.ß"))
@@ -40,10 +40,11 @@ slots = st.builds(Slot, names, names, st.integers(1, 3))
 replicas = st.builds(Replica, idents, slots, st.integers(1, 3), names, st.text(), amounts, st.integers(0, 3600))
 changes = st.builds(
     Changes,
-    put_stacks=st.lists(stacks, max_size=3, unique_by=lambda s: s.name).map(tuple),
-    delete_stacks=st.lists(names, max_size=3).map(tuple),
-    put_replicas=st.lists(replicas, max_size=3, unique_by=lambda r: r.id).map(tuple),
-    delete_replicas=st.lists(idents, max_size=3).map(tuple),
+    put=st.lists(st.one_of(stacks, replicas), max_size=6, unique_by=key_of).map(tuple),
+    delete=st.lists(
+        st.one_of(names.map(lambda name: Key("stack", name)), idents.map(lambda ident: Key("replica", ident))),
+        max_size=6,
+    ).map(tuple),
 )
 
 
@@ -59,10 +60,10 @@ class Model:
         self.replicas: dict[str, Replica] = {}
 
     def commit(self, made: Changes) -> None:
-        self.stacks = {k: v for k, v in self.stacks.items() if k not in made.delete_stacks}
-        self.stacks |= {s.name: s for s in made.put_stacks}
-        self.replicas = {k: v for k, v in self.replicas.items() if k not in made.delete_replicas}
-        self.replicas |= {r.id: r for r in made.put_replicas}
+        for key in made.delete:
+            (self.stacks if key.kind == "stack" else self.replicas).pop(key.name, None)
+        self.stacks |= {s.name: s for s in made.put if isinstance(s, StackSpec)}
+        self.replicas |= {r.id: r for r in made.put if isinstance(r, Replica)}
 
     def check(self, store: TinyStore) -> None:
         assert {s.name: s for s in store.stacks()} == self.stacks

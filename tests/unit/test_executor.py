@@ -33,7 +33,7 @@ class Bench:
         self.told: list[Outcome] = []
         self.something_told = asyncio.Event()
         self._store = TinyStore(folder, CLUSTER)
-        self._store.commit(Changes(put_replicas=records))
+        self._store.commit(Changes(put=records))
         hosts = {name: host(name) for name in ("w1", "w2", "w3")}
         self._executor = Executor(CLUSTER, hosts, self.nodes, self._store)
 

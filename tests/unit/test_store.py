@@ -14,7 +14,7 @@ import pytest
 from orch.errors import StateError
 from orch.model.resources import Resources
 from orch.model.spec import RestartPolicy, ServiceSpec, StackSpec
-from orch.store.protocol import Changes
+from orch.store.protocol import Changes, Key, key_of
 from orch.store.storage import AtomicJSONStorage
 from orch.store.tinydb import FILE, TinyStore
 from tests.unit.clusters import CLUSTER, GIB, replica_of, shop, web
@@ -47,7 +47,7 @@ from orch.store.tinydb import TinyStore
 store = TinyStore(Path(sys.argv[1]), sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
-    store.commit(Changes(put_stacks=(StackSpec("large", (ServiceSpec("web", "x" * 1000),)),)))
+    store.commit(Changes(put=(StackSpec("large", (ServiceSpec("web", "x" * 1000),)),)))
 except StateError as error:
     print(error)
 """
@@ -59,7 +59,7 @@ def opened(folder: Path) -> TinyStore:
 
 def filled(folder: Path) -> TinyStore:
     store = opened(folder)
-    store.commit(Changes(put_stacks=(SHOP,), put_replicas=(FIRST,)))
+    store.commit(Changes(put=(SHOP, FIRST)))
     return store
 
 
@@ -90,7 +90,7 @@ def test_what_was_committed_is_there_when_opened_again(tmp_path: Path) -> None:
 
 
 def test_every_field_of_a_specification_comes_back(tmp_path: Path) -> None:
-    opened(tmp_path).commit(Changes(put_stacks=(shop(EVERYTHING),)))
+    opened(tmp_path).commit(Changes(put=(shop(EVERYTHING),)))
 
     assert opened(tmp_path).stacks() == (shop(EVERYTHING),)
 
@@ -102,28 +102,28 @@ def test_the_store_that_committed_shows_the_change_too(tmp_path: Path) -> None:
 def test_what_is_put_again_replaces_what_was_there(tmp_path: Path) -> None:
     changed, moved = shop(web("nginx:2")), msgspec.structs.replace(FIRST, node="w9")
 
-    filled(tmp_path).commit(Changes(put_stacks=(changed,), put_replicas=(moved,)))
+    filled(tmp_path).commit(Changes(put=(changed, moved)))
 
     assert (opened(tmp_path).stacks(), opened(tmp_path).replicas()) == ((changed,), (moved,))
 
 
 def test_what_is_deleted_is_gone_and_the_rest_stays(tmp_path: Path) -> None:
     store = filled(tmp_path)
-    store.commit(Changes(put_stacks=(BLOG,), put_replicas=(SECOND,)))
+    store.commit(Changes(put=(BLOG, SECOND)))
 
-    store.commit(Changes(delete_stacks=("shop",), delete_replicas=(FIRST.id,)))
+    store.commit(Changes(delete=(Key("stack", "shop"), key_of(FIRST))))
 
     assert (opened(tmp_path).stacks(), opened(tmp_path).replicas()) == ((BLOG,), (SECOND,))
 
 
 def test_deleting_what_is_not_there_is_fine(tmp_path: Path) -> None:
-    filled(tmp_path).commit(Changes(delete_stacks=("nothing",), delete_replicas=("nobody",)))
+    filled(tmp_path).commit(Changes(delete=(Key("stack", "nothing"), Key("replica", "nobody"))))
 
     assert (opened(tmp_path).stacks(), opened(tmp_path).replicas()) == ((SHOP,), (FIRST,))
 
 
 def test_what_one_commit_deletes_and_puts_is_there_afterwards(tmp_path: Path) -> None:
-    filled(tmp_path).commit(Changes(put_replicas=(FIRST,), delete_replicas=(FIRST.id,)))
+    filled(tmp_path).commit(Changes(put=(FIRST,), delete=(key_of(FIRST),)))
 
     assert opened(tmp_path).replicas() == (FIRST,)
 
@@ -131,7 +131,7 @@ def test_what_one_commit_deletes_and_puts_is_there_afterwards(tmp_path: Path) ->
 def test_stacks_are_sorted_by_name_and_replicas_by_slot_and_attempt(tmp_path: Path) -> None:
     replicas = [replica_of(WEB, "w1", number=n, attempt=a) for n, a in ((1, 9), (1, 10), (9, 1), (10, 1))]
 
-    opened(tmp_path).commit(Changes(put_stacks=(SHOP, BLOG), put_replicas=tuple(reversed(replicas))))
+    opened(tmp_path).commit(Changes(put=(SHOP, BLOG, *reversed(replicas))))
 
     assert (opened(tmp_path).stacks(), opened(tmp_path).replicas()) == ((BLOG, SHOP), tuple(replicas))
 
@@ -248,9 +248,9 @@ def test_a_commit_that_failed_changed_nothing_for_its_own_store_either(tmp_path:
     obstacle = tmp_path / "state.tmp"
     obstacle.mkdir()
     with pytest.raises(StateError, match="cannot be written: Is a directory"):
-        store.commit(Changes(put_stacks=(BLOG,), delete_replicas=(FIRST.id,)))
+        store.commit(Changes(put=(BLOG,), delete=(key_of(FIRST),)))
     obstacle.rmdir()
 
     assert (store.stacks(), store.replicas()) == ((SHOP,), (FIRST,))
-    store.commit(Changes(put_replicas=(SECOND,)))
+    store.commit(Changes(put=(SECOND,)))
     assert (opened(tmp_path).stacks(), opened(tmp_path).replicas()) == ((SHOP,), (FIRST, SECOND))
