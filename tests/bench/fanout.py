@@ -1,7 +1,8 @@
 """One command on many hosts: `orch run` against the usual ways, each as a whole process that starts cold.
 
 All run `true` on the same addresses with the same key, host keys verified, without a connection left from before;
-before the measuring, each must have brought back one line from every address. The last part has no start in it: held
+before the measuring, each must have brought back one line from every address, and none where another key is known for
+it. The last part has no start in it: held
 connections, commands in one process, against the parallel-ssh library.
 """
 
@@ -61,14 +62,16 @@ def measure(rounds: int = 5) -> Report:
 
 def _cold(there: Addresses, size: int, rounds: int) -> dict[str, list[Cost]]:
     log = there.folder / "log"
-    for way in _ways(there, size, f"echo {MARK}"):
-        cost([*there.prefix, *way.argv], env=way.env, log=log)
-        lines = sum(MARK in line and f"echo {MARK}" not in line for line in log.read_text().splitlines())
-        if lines != size:
-            raise SystemExit(f"bench: {way.name} brought {lines} answers from {size} hosts:\n{log.read_text()[-3000:]}")
+    for known_hosts, wanted in ((there.wrong_hosts, 0), (there.known_hosts, size)):
+        for way in _ways(there, size, f"echo {MARK}", known_hosts):
+            cost([*there.prefix, *way.argv], env=way.env, log=log, must_succeed=wanted > 0)
+            lines = sum(MARK in line and f"echo {MARK}" not in line for line in log.read_text().splitlines())
+            if lines != wanted:
+                said = log.read_text()[-3000:]
+                raise SystemExit(f"bench: {way.name} brought {lines} answers and not {wanted}:\n{said}")
     costs: dict[str, list[Cost]] = {}
     for _ in range(rounds):
-        for way in _ways(there, size, "true"):
+        for way in _ways(there, size, "true", there.known_hosts):
             before = there.cpu()
             costs.setdefault(way.name, []).append(cost([*there.prefix, *way.argv], env=way.env, log=log))
             if way.name == "orch run":
@@ -78,10 +81,10 @@ def _cold(there: Addresses, size: int, rounds: int) -> dict[str, list[Cost]]:
     return costs
 
 
-def _ways(there: Addresses, size: int, command: str) -> list[Way]:
-    inventory = str(there.inventory(size))
+def _ways(there: Addresses, size: int, command: str, known_hosts: str) -> list[Way]:
+    inventory = str(there.inventory(size, known_hosts))
     hosts = there.hosts(size)
-    options = f"-F /dev/null -p {PORT} -i {there.key} -o UserKnownHostsFile={there.known_hosts} -o BatchMode=yes"
+    options = f"-F /dev/null -p {PORT} -i {there.key} -o UserKnownHostsFile={known_hosts} -o BatchMode=yes"
     listed = there.folder / "list"
     listed.write_text("".join(f"{host}\n" for host in hosts))
     pyinfra = there.folder / "fleet.py"
@@ -89,7 +92,8 @@ def _ways(there: Addresses, size: int, command: str) -> list[Way]:
         "ssh_user": USER,
         "ssh_port": PORT,
         "ssh_key": there.key,
-        "ssh_known_hosts_file": there.known_hosts,
+        "ssh_known_hosts_file": known_hosts,
+        "ssh_strict_host_key_checking": "yes",
         "ssh_config_file": "/dev/null",
     }
     pyinfra.write_text(f"fleet = {[(host, login) for host in hosts]!r}\n")
@@ -153,7 +157,7 @@ def _warm(there: Addresses, rounds: int) -> tuple[tuple[float, ...], tuple[float
     words = (str(WARM_HOSTS), str(WARM_ROUNDS))
     ours, theirs = [], []
     for _ in range(rounds):
-        inventory = str(there.inventory(WARM_HOSTS))
+        inventory = str(there.inventory(WARM_HOSTS, there.known_hosts))
         ours.append(_printed([*there.prefix, sys.executable, str(folder / "warm_orch.py"), inventory, *words]))
         login = (USER, str(PORT), there.key)
         argv = [peers.program("python"), str(folder / "warm_parallel_ssh.py"), *login, *words, *there.hosts(WARM_HOSTS)]

@@ -28,11 +28,13 @@ PasswordAuthentication no
 
 
 class Addresses(msgspec.Struct, frozen=True):
-    """`prefix` is the beginning of a command line that shall run where the addresses are."""
+    """`prefix` is the beginning of a command line that shall run where the addresses are. `known_hosts` is a file with
+    their key, `wrong_hosts` one with another key for each of them."""
 
     folder: Path
     key: str
     known_hosts: str
+    wrong_hosts: str
     prefix: tuple[str, ...]
     lab: str
 
@@ -48,9 +50,9 @@ class Addresses(msgspec.Struct, frozen=True):
         usage = Path(f"/sys/fs/cgroup/{group}/cpu.stat").read_text().split()
         return int(usage[usage.index("usage_usec") + 1]) / 1e6
 
-    def inventory(self, count: int) -> Path:
+    def inventory(self, count: int, known_hosts: str) -> Path:
         """For orch and Ansible alike."""
-        file = self.folder / f"hosts{count}.yml"
+        file = self.folder / f"hosts{count}-{Path(known_hosts).name}.yml"
         file.write_text(
             yaml.safe_dump(
                 {
@@ -59,7 +61,7 @@ class Addresses(msgspec.Struct, frozen=True):
                             "ansible_user": USER,
                             "ansible_port": PORT,
                             "ansible_ssh_private_key_file": self.key,
-                            "ansible_ssh_common_args": f"-F /dev/null -o UserKnownHostsFile={self.known_hosts}",
+                            "ansible_ssh_common_args": f"-F /dev/null -o UserKnownHostsFile={known_hosts}",
                         },
                         "hosts": {f"h{n}": {"ansible_host": a} for n, a in enumerate(addresses(count))},
                     }
@@ -83,12 +85,18 @@ def many_addresses(folder: Path, most: int) -> Iterator[Addresses]:
         script = "cat >/tmp/sshd.conf && mkdir -p /run/sshd && /usr/sbin/sshd -f /tmp/sshd.conf"
         _run([ORCH, "lab", "exec", "--lab", lab, "w1", "--", "sh", "-c", script], _SSHD)
         public = paths.known_hosts.read_text().splitlines()[0].split(None, 1)[1]
-        known = folder / "known_hosts"
-        known.write_text("".join(f"[{address}]:{PORT} {public}\n" for address in addresses(most)))
+        _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "another")])
+        another = (folder / "another.pub").read_text().rsplit(None, 1)[0]
+        known, wrong = (_write_known_hosts(folder / n, k, most) for n, k in (("known", public), ("wrong", another)))
         netns = f"/run/netns/{paths.netns('w1')}"
-        yield Addresses(folder, str(paths.key), str(known), ("nsenter", f"--net={netns}", "--"), lab)
+        yield Addresses(folder, str(paths.key), known, wrong, ("nsenter", f"--net={netns}", "--"), lab)
     finally:
         fleet.down(lab)
+
+
+def _write_known_hosts(file: Path, public: str, most: int) -> str:
+    file.write_text("".join(f"[{address}]:{PORT} {public}\n" for address in addresses(most)))
+    return str(file)
 
 
 def _run(argv: Sequence[str], stdin: str = "") -> None:

@@ -27,8 +27,9 @@ def cost(
     env: dict[str, str] | None = None,
     before_exec: Callable[[], None] | None = None,
     log: Path,
+    must_succeed: bool = True,
 ) -> Cost:
-    """Run a command that must succeed; what it prints goes to `log`, shown when it fails."""
+    """Run a command to its end; what it prints goes to `log`, shown when it fails and must not."""
     with log.open("wb") as output:
         began = time.perf_counter()
         process = subprocess.Popen(
@@ -42,6 +43,6 @@ def cost(
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
+    if must_succeed and process.returncode != 0:
         raise SystemExit(f"bench: {' '.join(argv)} ended with {process.returncode}:\n{log.read_text()}")
     return Cost(wall, usage.ru_utime + usage.ru_stime)

@@ -45,7 +45,13 @@ class State(msgspec.Struct, frozen=True):
 def measure(plan: Plan | None = None) -> Report:
     plan = plan or Plan()
     with tempfile.TemporaryDirectory() as name, many_addresses(Path(name), plan.hosts) as there:
-        argv = [*there.prefix, sys.executable, str(_CLIENT), str(there.inventory(plan.hosts)), str(PROBE_SECONDS)]
+        argv = [
+            *there.prefix,
+            sys.executable,
+            str(_CLIENT),
+            str(there.inventory(plan.hosts, there.known_hosts)),
+            str(PROBE_SECONDS),
+        ]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
             client = Client(process)
             try:
