@@ -57,6 +57,10 @@ def explain(host: Host, target: Target, known: Known, story: Story, error: Excep
                 f"the jump host {target.jump.where if target.jump else ''} cannot reach "
                 f"{target.address}:{target.port}: {error.reason}",
             )
+        case asyncssh.ConnectionLost() if target.proxy_command:
+            return ConnectError(
+                host.name, f"the ProxyCommand for {where} ended before anyone was let in; run it by hand to see why"
+            )
         case asyncssh.ConnectionLost():
             return ConnectError(
                 host.name, f"{where} closed the connection before anyone was let in; its sshd's log may say why"

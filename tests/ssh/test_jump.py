@@ -63,21 +63,6 @@ async def test_ssh_s_configuration_names_jump_hosts_too(bastion: Sshd, sshd: Ssh
     assert connections(bastion) == before + 1
 
 
-async def test_a_proxy_command_of_the_configuration_is_used(sshd: Sshd, tmp_path: Path) -> None:
-    config = tmp_path / "config"
-    relay = tmp_path / "relay.py"
-    relay.write_text(
-        "import os, socket, sys, threading\n"
-        "s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n"
-        "def up():\n"
-        "    while data := os.read(0, 65536): s.sendall(data)\n"
-        "threading.Thread(target=up, daemon=True).start()\n"
-        "while data := s.recv(65536): os.write(1, data)\n"
-    )
-    config.write_text(f"Host *\n  ProxyCommand python3 {relay} %p\n")
-    assert await attempt(sshd.host(ssh_config=str(config))) == "in\n"
-
-
 async def test_a_circle_of_jump_hosts_is_said_to_be_one(sshd: Sshd, tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text("Host a\n  ProxyJump b\nHost b\n  ProxyJump a\n")
