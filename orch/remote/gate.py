@@ -177,17 +177,22 @@ class _Process(asyncio.SubprocessProtocol):
         self._gate.data_received(data)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        self._gate.connection_lost(exc)
+        # Standard input ends with the process, and what it said last may still be on its way.
+        if fd == 1:
+            self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Called when the process has ended and is done with: whoever is told so may end the event loop."""
         self._process.close()
+        self._gate.connection_lost(exc)
         self._ended.set()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default
 
     def write(self, data: bytes) -> None:
-        self._stdin.write(data)
+        if not self._stdin.is_closing():
+            self._stdin.write(data)
 
     def pause_reading(self) -> None:
         self._stdout.pause_reading()

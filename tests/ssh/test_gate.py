@@ -7,7 +7,6 @@ import os
 import re
 import select
 import signal
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -57,17 +56,15 @@ async def ended(*tasks: asyncio.Task[str]) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_silent_hosts_hold_up_nobody(bastion: Sshd, tmp_path: Path, way: str) -> None:
-    async with listening(Crowd()) as port, Pool(connect_timeout=9) as pool:
+    async with listening(Crowd()) as port, Pool(connect_timeout=60) as pool, asyncio.timeout(30):
         host = host_behind("jump" if way == "jump" else "socket", bastion, port, tmp_path)
         if way == "command":
             (tmp_path / "silent").write_text(f"ProxyCommand exec sleep {nap()}\n")
             host = bastion.host(ssh_config=str(tmp_path / "silent"))
         silent = [speaking(msgspec.structs.replace(host, name=f"s{n}"), pool) for n in range(3 * HANDSHAKES)]
         await asyncio.sleep(0)  # They are all at it before the one that lives.
-        began = time.monotonic()
         live = host_behind("jump" if way == "jump" else "socket", bastion, bastion.port, tmp_path)
         assert await speaking(live, pool) == "in\n"
-        assert time.monotonic() - began < 5
         assert not any(task.done() for task in silent)
         await ended(*silent)
 
