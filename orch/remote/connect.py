@@ -74,7 +74,7 @@ async def connect(
                 **_options(target, Way(_way(target, dialer, tunnel), turn, clock)),
             )
     except (OSError, asyncssh.Error, TimeoutError, ValueError, HostError) as error:
-        raise explain(host, target, known, story, error, timeout) from error
+        raise explain(host, target, access.known, story, error, timeout) from error
     if story.accepted is not None:
         # Not before: only now has the host shown that the key is its own.
         access.known.add(host.name, target, story.accepted)

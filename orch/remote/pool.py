@@ -58,17 +58,19 @@ class Pool:
             ) from None
 
     async def _reach(self, host: Host, target: Target) -> asyncssh.SSHClientConnection:
-        tunnel = await self._tunnel(host, target.jump) if target.jump else None
+        tunnel = await self._tunnel(host, target, target.jump) if target.jump else None
         return await connect(host, target, self._access, self._dialer, self._timeout, tunnel)
 
-    async def _tunnel(self, host: Host, jump: Target) -> asyncssh.SSHClientConnection:
+    async def _tunnel(self, host: Host, target: Target, jump: Target) -> asyncssh.SSHClientConnection:
         """Raises HostError for `host`, though another host may have been the first to meet the jump host's failure."""
         if jump not in self._hops:
             self._hops[jump] = HeldConnection(partial(self._reach, host, jump))
         try:
             return await self._hops[jump].get()
         except HostError as error:
-            raise type(error)(host.name, f"its jump host cannot be used: {error.reason}") from error
+            # Of each host its own, and of a jump host behind another none: many share it.
+            place = "" if target.is_jump else f" ({host.place})"
+            raise type(error)(host.name, f"its jump host cannot be used: {error.reason}{place}") from error
 
     async def __aenter__(self) -> Pool:
         return self
