@@ -144,9 +144,10 @@ class _Visitor(asyncssh.SSHClient):
     async def _agent_keys(self) -> list[asyncssh.SSHKeyPair]:
         try:
             # A hanging agent must leave time for what comes after it.
-            only = self._target.key_files if self._target.identities_only else None
             async with asyncio.timeout(self._clock.seconds / 2):
-                found = await self._access.keys.agent_keys(self._target.agent, only)
+                found = await self._access.keys.agent_keys(
+                    self._target.agent, self._target.key_files, only_named=self._target.identities_only
+                )
         except (OSError, ValueError) as error:
             why = "" if isinstance(error, TimeoutError) else f" ({error})"
             self._story.notes.append(f"the ssh agent at {self._target.agent} does not answer{why}")

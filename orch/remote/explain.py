@@ -67,11 +67,7 @@ def explain(host: Host, target: Target, hosts: KnownHosts, story: Story, error: 
                 host.name, f"{where} closed the connection before anyone was let in; its sshd's log may say why"
             )
         case asyncssh.Error() if "Too many authentication failures" in str(error):
-            return AuthError(
-                host.name,
-                f"{where} takes no more tries: your agent has more keys than it allows; name the right one with "
-                "IdentityFile and IdentitiesOnly in ~/.ssh/config",
-            )
+            return AuthError(host.name, _no_more_tries(target, story, place))
         case asyncssh.Error():
             return ConnectError(host.name, f"the SSH connection to {where} failed: {error.reason or error}")
         case _:
@@ -134,6 +130,16 @@ def _listing(places: list[Place]) -> str:
 def _file_name(key: asyncssh.SSHKey) -> str:
     """`ed25519` of ssh-ed25519, `ecdsa` of ecdsa-sha2-nistp256, `rsa` of ssh-rsa."""
     return key.get_algorithm().removeprefix("ssh-").partition("-")[0]
+
+
+def _no_more_tries(target: Target, story: Story, place: str) -> str:
+    said = f"{target.where} takes no more tries of {target.user} (MaxAuthTries in its sshd_config)"
+    if not story.agent_keys:
+        return f"{said}; name the right key with ansible_ssh_private_key_file or IdentityFile in ~/.ssh/config{place}"
+    return (
+        f"{said}, and your ssh agent has {story.agent_keys} keys; name the right one, and it goes first: its file, or "
+        f"a copy of its public half, as ansible_ssh_private_key_file or as IdentityFile in ~/.ssh/config{place}"
+    )
 
 
 def _refusal(host: Host, target: Target, story: Story) -> str:
