@@ -17,7 +17,7 @@ import pytest
 from orch.errors import AuthError, ConnectError
 from orch.model.secret import Secret
 from orch.remote.pool import Pool
-from tests.ssh.conftest import Sshd, Told, attempt, serving, write_key
+from tests.ssh.conftest import Sshd, Thinking, Told, attempt, serving, write_key
 
 PASSPHRASE = "correct horse"
 
@@ -170,7 +170,9 @@ async def test_too_many_files_of_keys_are_said_to_be(strict: Sshd, tmp_path: Pat
         write_key(tmp_path / name, "ssh-ed25519")
     lines = "".join(f"IdentityFile {tmp_path}/{name}\n" for name in "abcd")
     (home / ".ssh/config").write_text(f"IdentityAgent none\n{lines}")
-    with pytest.raises(AuthError, match=r"takes no more tries of root .*; name the right key, .*\(inventory\.yml:7\)$"):
+    with pytest.raises(
+        AuthError, match=r"takes no more tries of root .*; name the right key with .*\(inventory\.yml:7\)$"
+    ):
         await attempt(strict.host(key_file=""))
 
 
@@ -239,6 +241,22 @@ async def test_a_slow_answer_does_not_cost_the_host_its_time(sshd: Sshd, tmp_pat
             return await super().ask(question)
 
     assert await attempt(sshd.host(key_file=str(locked)), timeout=1, asker=Slow(PASSPHRASE)) == "in\n"
+
+
+async def test_while_a_person_types_a_passphrase_others_take_the_place(
+    sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orch.remote.dial.HANDSHAKES", 1)
+    locked, person = tmp_path / "locked", Thinking(PASSPHRASE)
+    asyncssh.read_private_key(str(sshd.folder / "client_key")).write_private_key(str(locked), passphrase=PASSPHRASE)
+    async with Pool(connect_timeout=9, asker=person) as pool, asyncio.timeout(20):
+        asking = asyncio.create_task(pool.link(sshd.host(key_file=str(locked))).open())
+        await person.asked.wait()
+        other = msgspec.structs.replace(sshd.host(), name="other")
+        assert (await pool.link(other).run_script("echo in", timeout=5)).text == "in\n"
+        assert not asking.done()
+        person.answer.set()
+        await asking
 
 
 async def test_a_wrong_passphrase_is_asked_for_again_and_then_named(sshd: Sshd, tmp_path: Path) -> None:
