@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -16,11 +14,13 @@ from orch.errors import HostError
 from orch.inventory.hosts import Host
 from orch.model.secret import Secret
 from orch.remote.ask import Answers
-from orch.remote.dial import Dialer, Turn
+from orch.remote.dial import Dialer
 from orch.remote.explain import Story, explain
+from orch.remote.gate import Open, Way, by_command, by_jump, by_socket
 from orch.remote.keys import KeyPair, KeyRing
 from orch.remote.known import Known, KnownHosts
 from orch.remote.target import Target
+from orch.remote.turn import Clock, Turn
 
 T = TypeVar("T")
 
@@ -60,46 +60,37 @@ async def connect(
     known = access.known.known(host.name, target)
     keys = access.keys.open_keys(host.name, target.key_files, must_exist=target.explicit_key)
     story = Story()
-    made: socket.socket | None = None
     try:
         async with dialer.turn() as turn, asyncio.timeout(timeout) as limit:
-            clock = _Clock(limit, timeout, turn)
-            visitor = _Visitor(host, target, access, known, story, clock)
-            if tunnel is None and not target.proxy_command:
-                made = await dialer.dial(target, turn)
-                async with clock.stopped():
-                    await turn.take()
+            clock = Clock(limit, timeout)
+            visitor = _Visitor(host, target, access, known, story, turn, clock)
             connection = await asyncssh.connect(
                 target.address,
                 target.port,
-                sock=made,
-                tunnel=tunnel,
                 client_factory=lambda: visitor,
                 client_keys=keys or None,
                 known_hosts=known.trusted,
                 server_host_key_algs=known.algorithms,
-                **_options(target),
+                **_options(target, Way(_way(target, dialer, tunnel), turn, clock)),
             )
-    except asyncio.CancelledError:
-        if made is not None:
-            made.close()
-        raise
     except (OSError, asyncssh.Error, TimeoutError, ValueError, HostError) as error:
-        if made is not None:
-            made.close()
-        raise explain(host, target, known, story, error, timeout) from error
+        raise explain(host, target, access.known, story, error, timeout) from error
     if story.accepted is not None:
         # Not before: only now has the host shown that the key is its own.
         access.known.add(host.name, target, story.accepted)
     return connection
 
 
-def _options(target: Target) -> dict[str, Any]:
+def _way(target: Target, dialer: Dialer, tunnel: asyncssh.SSHClientConnection | None) -> Open:
+    if tunnel is not None:
+        return by_jump(tunnel, target)
+    return by_command(target.proxy_command) if target.proxy_command else by_socket(dialer, target)
+
+
+def _options(target: Target, way: Way) -> dict[str, Any]:
     """What asyncssh is told besides whom to trust and with which keys to come."""
-    # Through a shell, as ssh does; what it says on standard error is no part of the connection.
-    proxy = ("/bin/sh", "-c", f"({target.proxy_command}) 2>/dev/null") if target.proxy_command else None
     return {
-        "proxy_command": proxy,
+        "tunnel": way,
         # Read already, by target.py, which also says what of it is not followed.
         "config": None,
         "username": target.user,
@@ -109,32 +100,21 @@ def _options(target: Target) -> dict[str, Any]:
         "encryption_algs": CIPHERS,
         "kex_algs": KEY_EXCHANGES,
         "compression_algs": "^none",
+        # Ours stands still while a person types; asyncssh's would not.
+        "login_timeout": 0,
         "keepalive_interval": KEEPALIVE_SECONDS,
         "keepalive_count_max": KEEPALIVE_MISSES,
     }
 
 
-class _Clock:
-    """A host's time, which stands still while others are waited for."""
-
-    def __init__(self, limit: asyncio.Timeout, seconds: float, turn: Turn) -> None:
-        self._limit, self.seconds, self.turn = limit, seconds, turn
-
-    @asynccontextmanager
-    async def stopped(self) -> AsyncIterator[None]:
-        self._limit.reschedule(None)
-        try:
-            yield
-        finally:
-            self._limit.reschedule(asyncio.get_running_loop().time() + self.seconds)
-
-
 class _Visitor(asyncssh.SSHClient):
     """Answers what the server asks on the way in, and notes what explains a refusal."""
 
-    def __init__(self, host: Host, target: Target, access: Access, known: Known, story: Story, clock: _Clock) -> None:
+    def __init__(
+        self, host: Host, target: Target, access: Access, known: Known, story: Story, turn: Turn, clock: Clock
+    ) -> None:
         self._host, self._target, self._access, self._known = host, target, access, known
-        self._story, self._clock = story, clock
+        self._story, self._turn, self._clock = story, turn, clock
         self._later: list[Callable[[], Awaitable[list[KeyPair] | list[asyncssh.SSHKeyPair]]]] = []
         if target.agent:
             self._later.append(self._agent_keys)
@@ -164,9 +144,10 @@ class _Visitor(asyncssh.SSHClient):
     async def _agent_keys(self) -> list[asyncssh.SSHKeyPair]:
         try:
             # A hanging agent must leave time for what comes after it.
-            only = self._target.key_files if self._target.identities_only else None
             async with asyncio.timeout(self._clock.seconds / 2):
-                found = await self._access.keys.agent_keys(self._target.agent, only)
+                found = await self._access.keys.agent_keys(
+                    self._target.agent, self._target.key_files, only_named=self._target.identities_only
+                )
         except (OSError, ValueError) as error:
             why = "" if isinstance(error, TimeoutError) else f" ({error})"
             self._story.notes.append(f"the ssh agent at {self._target.agent} does not answer{why}")
@@ -219,8 +200,8 @@ class _Visitor(asyncssh.SSHClient):
 
     async def _asked(self, answer: Awaitable[T]) -> T:
         """A person's time is not the host's, nor that of those who wait for a place."""
-        self._clock.turn.give_up()
+        self._turn.give_up()
         async with self._clock.stopped():
             found = await answer
-            await self._clock.turn.take()
+            await self._turn.take()
         return found

@@ -33,7 +33,7 @@ class KeyRing:
             try:
                 self._opened[file] = _with_certificate(file, asyncssh.read_private_key(file))
             except OSError as error:
-                if not must_exist:
+                if not must_exist or (isinstance(error, FileNotFoundError) and _public(f"{file}.pub")):
                     return []
                 raise AuthError(host, f"the key file {file} cannot be read: {error.strerror}") from error
             except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError) as error:
@@ -62,16 +62,27 @@ class KeyRing:
             return pairs
         raise AuthError(host, f"the passphrase of {file} was wrong {_TRIES} times")
 
-    async def agent_keys(self, socket: str, only: tuple[str, ...] | None) -> list[asyncssh.SSHKeyPair]:
-        """Those that the agent at this socket holds; with `only`, those alone whose public halves stand in or beside
-        these files. Raises OSError or ValueError when it does not answer."""
+    async def agent_keys(self, socket: str, files: tuple[str, ...], *, only_named: bool) -> list[asyncssh.SSHKeyPair]:
+        """Those that the agent at this socket holds and that `open_keys` did not give, since a server takes so many
+        tries and no more; first, or with `only_named` alone, those whose public halves stand in or beside `files`.
+
+        Raises OSError or ValueError when it does not answer.
+        """
         if socket not in self._agents:
             self._agents[socket] = asyncssh.SSHAgentClient(socket)
-        found = list(await self._agents[socket].get_keys())
-        if only is None:
-            return found
-        wanted = {public for file in only for public in _public(f"{file}.pub") + _public(file)}
-        return [pair for pair in found if pair.public_data in wanted]
+        found = await self._agents[socket].get_keys()
+        named = [public for file in files for public in _public(f"{file}.pub") + _public(file)]
+        tried = {
+            pair.public_data
+            for file in files
+            for pair in self._opened.get(file) or []
+            if isinstance(pair, asyncssh.SSHKey)
+        }
+        wanted = [pair for pair in found if pair.public_data not in tried]
+        if only_named:
+            wanted = [pair for pair in wanted if pair.public_data in named]
+        places = {public: place for place, public in reversed(list(enumerate(named)))}
+        return sorted(wanted, key=lambda pair: places.get(pair.public_data, len(named)))
 
     async def close(self) -> None:
         for agent in self._agents.values():

@@ -8,8 +8,10 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import asyncssh
 import msgspec
@@ -25,6 +27,11 @@ _ALGORITHMS = {
     "ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"),
 }
 """Type of key → signatures with it, the cheapest type first."""
+
+
+Role = Literal["own", "authority", "revoked"]
+_ROLES: tuple[Role, ...] = ("own", "authority", "revoked")
+"""In the order in which asyncssh tells what it found."""
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -60,11 +67,24 @@ class Known(msgspec.Struct, frozen=True):
         return certified + plain
 
 
+class Place(msgspec.Struct, frozen=True):
+    """A line, counted from 1, that says something of a host. `by_name`: by the very name under which the host is
+    looked up, so that `ssh-keygen -R` finds it, and not by a pattern."""
+
+    file: str
+    line: int
+    by_name: bool
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
 class KnownHosts:
     """Files are parsed when the first host needs them; a path given to asyncssh would be read for each connection."""
 
     def __init__(self) -> None:
         self._parsed: dict[tuple[str, ...], asyncssh.SSHKnownHosts] = {}
+        self._lines: dict[str, list[str]] = {}
 
     def read(self, host: str, files: tuple[str, ...]) -> asyncssh.SSHKnownHosts:
         """An absent file knows nobody. Raises HostKeyError, for `host`, when one cannot be used."""
@@ -72,24 +92,39 @@ class KnownHosts:
             entries = asyncssh.import_known_hosts("")
             for file in files:
                 try:
-                    _load(entries, Path(file).read_text(encoding="utf-8", errors="replace"))
+                    self._lines[file] = Path(file).read_text(encoding="utf-8", errors="replace").splitlines()
                 except FileNotFoundError:
                     continue
                 except OSError as error:
                     raise HostKeyError(host, f"{file} cannot be read: {error.strerror}") from error
+                for line in self._lines[file]:
+                    _load(entries, line)
             self._parsed[files] = entries
         return self._parsed[files]
 
     def known(self, host: str, target: Target) -> Known:
         """As ssh looks it up: by the name that was asked for and never by its address. Raises HostKeyError."""
         entries = self.read(host, target.known_hosts)
-        own, authorities, revoked, *_ = entries.match(_listed(target), "", None)
+        own, authorities, revoked, *_ = entries.match(listed_name(target), "", None)
         accepted = own
         if target.port != DEFAULT_PORT:
             plain, more_authorities, more_revoked, *_ = entries.match(_name(target), "", None)
             accepted = own or plain
             authorities, revoked = authorities or more_authorities, [*revoked, *more_revoked]
         return Known(tuple(own), tuple(accepted), tuple(authorities), tuple(revoked))
+
+    def places(self, target: Target, keys: Iterable[asyncssh.SSHKey], role: Role) -> list[Place]:
+        """Where any of `keys` stands for this host, as the files were when they were read; what is its `own` stands
+        under its very name and port alone."""
+        listed = listed_name(target)
+        names, texts = {listed} if role == "own" else {listed, _name(target)}, {public_text(key) for key in keys}
+        found = []
+        for file in target.known_hosts:
+            for number, line in enumerate(self._lines.get(file, ()), 1):
+                # To compare text is a thousand times cheaper than to parse each line.
+                if texts.intersection(line.split()) and _has_role(line, role, names):
+                    found.append(Place(file, number, _is_by_name(line, listed)))
+        return found
 
     def add(self, host: str, target: Target, key: asyncssh.SSHKey) -> None:
         """Trust `key` from now on: for the other connections of this process, and in the first file for later ones.
@@ -98,8 +133,8 @@ class KnownHosts:
         """
         if key in self.known(host, target).own:
             return  # Another connection to the same place was faster.
-        file, name = Path(target.known_hosts[0]), _listed(target)
-        public = " ".join(key.export_public_key().decode().split()[:2])
+        file, name = Path(target.known_hosts[0]), listed_name(target)
+        public = f"{key.get_algorithm()} {public_text(key)}"
         try:
             _append(file, name, public)
         except OSError as error:
@@ -107,24 +142,39 @@ class KnownHosts:
         self.read(host, target.known_hosts).load(f"{name} {public}")
 
 
+def _has_role(line: str, role: Role, names: set[str]) -> bool:
+    alone = asyncssh.import_known_hosts("")
+    _load(alone, line)
+    return any(alone.match(name, "", None)[_ROLES.index(role)] for name in names)
+
+
+def _is_by_name(line: str, listed: str) -> bool:
+    names = line.split(None, 1)[0]
+    return names.startswith("|") or listed in names.lower().split(",")
+
+
 def _name(target: Target) -> str:
     return (target.host_key_alias or target.address).lower()
 
 
-def _listed(target: Target) -> str:
+def listed_name(target: Target) -> str:
     """The name as known_hosts lists it."""
     return _name(target) if target.port == DEFAULT_PORT else f"[{_name(target)}]:{target.port}"
 
 
-def _load(entries: asyncssh.SSHKnownHosts, text: str) -> None:
-    """Line by line: ssh passes over lines that it cannot read, and names have no case."""
-    for line in text.splitlines():
-        words = line.split(None, 2)
-        place = 1 if words and words[0].startswith("@") else 0
-        if len(words) > place and not words[place].startswith("|"):
-            words[place] = words[place].lower()
-        with suppress(ValueError):
-            entries.load(" ".join(words))
+def public_text(key: asyncssh.SSHKey) -> str:
+    """As files have it, in base64."""
+    return base64.b64encode(key.public_data).decode()
+
+
+def _load(entries: asyncssh.SSHKnownHosts, line: str) -> None:
+    """ssh passes over lines that it cannot read, and names have no case."""
+    words = line.split(None, 2)
+    place = 1 if words and words[0].startswith("@") else 0
+    if len(words) > place and not words[place].startswith("|"):
+        words[place] = words[place].lower()
+    with suppress(ValueError):
+        entries.load(" ".join(words))
 
 
 def _append(file: Path, name: str, public: str) -> None:

@@ -141,7 +141,7 @@ async def open_channel(
             channel, _ = await asyncio.shield(opening)
     except (TimeoutError, asyncio.CancelledError) as error:
         # A host that froze may still open it, and would count it among its sessions for ever.
-        opening.add_done_callback(_abort_late)
+        opening.add_done_callback(abort_late)
         if isinstance(error, asyncio.CancelledError):
             raise
         raise ConnectError(host, f"gives no shell within {timeout:g} s; is its disk stuck?") from None
@@ -154,6 +154,7 @@ async def open_channel(
     return cast(Pipe, channel), wire
 
 
-def _abort_late(opening: asyncio.Future[Any]) -> None:
+def abort_late(opening: asyncio.Future[Any]) -> None:
+    """For a channel that is not waited for any more, when it opens all the same."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result()[0].abort()

@@ -8,8 +8,9 @@ from types import TracebackType
 
 import asyncssh
 
-from orch.errors import HostError
+from orch.errors import ConnectError, HostError
 from orch.inventory.hosts import Host
+from orch.remote.aside import Aside
 from orch.remote.ask import Answers, Asker, Nobody
 from orch.remote.connect import Access, connect
 from orch.remote.dial import Dialer
@@ -32,7 +33,8 @@ class Pool:
         answers = Answers(asker or Nobody())
         self._timeout = connect_timeout
         self._access = Access(answers, KeyRing(answers), KnownHosts(), accept_new)
-        self._dialer = Dialer()
+        self._aside = Aside()
+        self._dialer = Dialer(self._aside)
         self._links: dict[str, Link] = {}
         self._hops: dict[Target, HeldConnection] = {}
 
@@ -42,20 +44,33 @@ class Pool:
         return self._links[host.name]
 
     async def _connect(self, host: Host) -> asyncssh.SSHClientConnection:
-        return await self._reach(host, target_of(host))
+        return await self._reach(host, await self._target(host))
+
+    async def _target(self, host: Host) -> Target:
+        """Aside, since ssh's configuration may run commands: `Match exec`."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._aside.run(lambda: target_of(host))
+        except TimeoutError:
+            raise ConnectError(
+                host.name,
+                f"ssh's configuration is not read within {self._timeout:g} s; does a command of `Match exec` hang?",
+            ) from None
 
     async def _reach(self, host: Host, target: Target) -> asyncssh.SSHClientConnection:
-        tunnel = await self._tunnel(host, target.jump) if target.jump else None
+        tunnel = await self._tunnel(host, target, target.jump) if target.jump else None
         return await connect(host, target, self._access, self._dialer, self._timeout, tunnel)
 
-    async def _tunnel(self, host: Host, jump: Target) -> asyncssh.SSHClientConnection:
+    async def _tunnel(self, host: Host, target: Target, jump: Target) -> asyncssh.SSHClientConnection:
         """Raises HostError for `host`, though another host may have been the first to meet the jump host's failure."""
         if jump not in self._hops:
             self._hops[jump] = HeldConnection(partial(self._reach, host, jump))
         try:
             return await self._hops[jump].get()
         except HostError as error:
-            raise type(error)(host.name, f"its jump host cannot be used: {error.reason}") from error
+            # Of each host its own, and of a jump host behind another none: many share it.
+            place = "" if target.is_jump else f" ({host.place})"
+            raise type(error)(host.name, f"its jump host cannot be used: {error.reason}{place}") from error
 
     async def __aenter__(self) -> Pool:
         return self

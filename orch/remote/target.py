@@ -73,7 +73,7 @@ def _resolve(login: Login, hops: int) -> Target:
     if hops > _MOST_HOPS:
         raise ValueError(f"more than {_MOST_HOPS} jump hosts; does one lead back to itself?")
     config = _Config(login)
-    jumps = login.proxy_jump or config.text("ProxyJump")
+    jumps, command = (login.proxy_jump, "") if login.proxy_jump else config.proxy()
     own_keys = config.files("IdentityFile")
     # A jump host's own keys come before those that the inventory names for the host behind it.
     explicit = bool(login.key_file) and not (hops and own_keys)
@@ -89,7 +89,7 @@ def _resolve(login: Login, hops: int) -> Target:
         host_key_alias=config.text("HostKeyAlias"),
         netns=login.netns,
         jump=_jump(login, jumps, hops) if jumps and jumps != "none" else None,
-        proxy_command="" if login.proxy_jump else config.command("ProxyCommand"),
+        proxy_command=command,
         password=login.password,
         is_jump=hops > 0,
     )
@@ -138,9 +138,15 @@ class _Config:
     def flag(self, option: str) -> bool:
         return bool(self._read.get(option))
 
-    def command(self, option: str) -> str:
-        found = self._read.get(option)
-        return "" if not found or found == "none" else str(found)
+    def proxy(self) -> tuple[str, str]:
+        """Jump hosts or a proxy command: as with ssh, what is set first, be it `none`, and nothing of the other."""
+        # The options stand in the order in which they were set; a test holds asyncssh to it.
+        for option in self._read.get_options(reload=False):
+            if option == "ProxyJump":
+                return self.text(option), ""
+            if option == "ProxyCommand":
+                return "", self.text(option)
+        return "", ""
 
     def files(self, option: str) -> tuple[str, ...]:
         return _absolute(cast(list[str], self._read.get(option) or []))

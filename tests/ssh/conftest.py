@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import secrets
@@ -141,6 +142,19 @@ class Told:
     async def ask(self, question: str) -> Secret | None:
         self.questions.append(question)
         return Secret(self._answers.pop(0)) if self._answers else None
+
+
+class Thinking(Told):
+    """Answers when `answer` is set."""
+
+    def __init__(self, *answers: str) -> None:
+        super().__init__(*answers)
+        self.asked, self.answer = asyncio.Event(), asyncio.Event()
+
+    async def ask(self, question: str) -> Secret | None:
+        self.asked.set()
+        await self.answer.wait()
+        return await super().ask(question)
 
 
 def nap() -> str:

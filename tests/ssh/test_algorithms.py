@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orch.remote.aside import Aside
 from orch.remote.ask import Answers, Nobody
 from orch.remote.connect import Access, connect
 from orch.remote.dial import Dialer
@@ -18,7 +19,7 @@ from tests.ssh.conftest import Sshd, attempt, serving
 async def test_the_cheapest_that_both_know_are_agreed_on(sshd: Sshd) -> None:
     host, answers = sshd.host(), Answers(Nobody())
     access = Access(answers, KeyRing(answers), KnownHosts(), accept_new=False)
-    async with await connect(host, target_of(host), access, Dialer(), timeout=5) as connection:
+    async with await connect(host, target_of(host), access, Dialer(Aside()), timeout=5) as connection:
         agreed = {name: connection.get_extra_info(name) for name in ("send_cipher", "recv_cipher", "send_compression")}
     assert agreed == {
         "send_cipher": "aes128-gcm@openssh.com",

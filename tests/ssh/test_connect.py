@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from orch.errors import AuthError, ConnectError
+from orch.errors import AuthError, CommandError, ConnectError
+from orch.remote.link import succeeded
+from orch.remote.pool import Pool
 from tests.ssh.conftest import Sshd, attempt, free_port, make_host
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -102,6 +105,37 @@ async def test_a_server_that_is_no_ssh_server_is_said_to_fail() -> None:
     async with listener(web) as port:
         with pytest.raises(ConnectError, match=r"^w1: "):
             await attempt(make_host(address="127.0.0.1", port=port), timeout=2)
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e bad\r"
+
+
+async def test_a_host_s_own_words_do_not_steer_the_terminal() -> None:
+    """A disconnect as RFC 4253, 11.1 has it, in a packet that is not encrypted yet."""
+    reason = HOSTILE.encode()
+    payload = b"\x01" + struct.pack(">II", 2, len(reason)) + reason + struct.pack(">I", 0)
+    padding = bytes(16 - (5 + len(payload)) % 8)
+    packet = struct.pack(">IB", 1 + len(payload) + len(padding), len(padding)) + payload + padding
+
+    async def rude(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-rude\r\n" + packet)
+        await reader.read()
+
+    async with listener(rude) as port:
+        with pytest.raises(ConnectError, match=r"bad") as caught:
+            await attempt(make_host(address="127.0.0.1", port=port), timeout=5)
+    said = str(caught.value)
+    assert "owned" in said
+    assert said.isprintable()
+
+
+async def test_a_command_s_complaint_does_not_steer_the_terminal(sshd: Sshd) -> None:
+    words = "".join(f"\\{byte:03o}" for byte in HOSTILE.encode())
+    async with Pool(connect_timeout=5) as pool:
+        result = await pool.link(sshd.host()).run_script(f"printf '{words}' >&2; exit 1", timeout=5)
+        with pytest.raises(CommandError, match="owned") as caught:
+            succeeded("w1", "it", result)
+    assert str(caught.value).replace("\n", "").isprintable()
 
 
 async def test_a_missing_network_namespace_is_named() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -15,43 +14,7 @@ from orch.remote.backoff import FIRST_SECONDS, MOST_SECONDS, retry_delay
 from orch.remote.dial import HANDSHAKES
 from orch.remote.pool import Pool
 from tests.ssh.conftest import Sshd, make_host
-
-BANNER = b"SSH-2.0-test\r\n"
-
-
-class Crowd:
-    """A server that says `banner` and then nothing, and counts who is there."""
-
-    def __init__(self, banner: bytes = b"", speak: asyncio.Event | None = None) -> None:
-        """`speak`: when the banner goes out; at once without it. `answered`: clients that have sent anything."""
-        self.now = self.most = self.all = self.answered = 0
-        self._banner, self._speak = banner, speak
-        self._changed = asyncio.Event()
-
-    async def until(self, done: Callable[[], bool]) -> None:
-        while not done():
-            self._changed.clear()
-            await self._changed.wait()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.now += 1
-        self.all += 1
-        self.most = max(self.most, self.now)
-        self._changed.set()
-        try:
-            if self._speak is not None:
-                await self._speak.wait()
-            writer.write(self._banner)
-            said = await reader.read(4096)
-            self.answered += bool(said)
-            self._changed.set()
-            while await reader.read(4096):
-                pass
-        except (ConnectionError, asyncio.CancelledError):
-            pass  # The end of the test.
-        finally:
-            self.now -= 1
-            writer.close()
+from tests.ssh.ways import BANNER, Crowd
 
 
 def hosts_at(port: int, count: int) -> list[Host]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -63,21 +65,6 @@ async def test_ssh_s_configuration_names_jump_hosts_too(bastion: Sshd, sshd: Ssh
     assert connections(bastion) == before + 1
 
 
-async def test_a_proxy_command_of_the_configuration_is_used(sshd: Sshd, tmp_path: Path) -> None:
-    config = tmp_path / "config"
-    relay = tmp_path / "relay.py"
-    relay.write_text(
-        "import os, socket, sys, threading\n"
-        "s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n"
-        "def up():\n"
-        "    while data := os.read(0, 65536): s.sendall(data)\n"
-        "threading.Thread(target=up, daemon=True).start()\n"
-        "while data := s.recv(65536): os.write(1, data)\n"
-    )
-    config.write_text(f"Host *\n  ProxyCommand python3 {relay} %p\n")
-    assert await attempt(sshd.host(ssh_config=str(config))) == "in\n"
-
-
 async def test_a_circle_of_jump_hosts_is_said_to_be_one(sshd: Sshd, tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text("Host a\n  ProxyJump b\nHost b\n  ProxyJump a\n")
@@ -95,14 +82,30 @@ async def test_a_jump_host_that_is_down_is_blamed_once_and_at_once_for_all_behin
     host = sshd.host(proxy_jump=f"127.0.0.1:{port}")
     began = time.monotonic()
     async with Pool(connect_timeout=5) as pool:
-        hosts = [msgspec.structs.replace(host, name=f"w{n}") for n in range(20)]
+        hosts = [msgspec.structs.replace(host, name=f"w{n}", place=f"inventory.yml:{n}") for n in range(20)]
         found = await asyncio.gather(
             *(pool.link(h).run_script("true", timeout=5) for h in hosts), return_exceptions=True
         )
     said = f"its jump host cannot be used: 127.0.0.1:{port} refuses connections; is sshd running there, on that port?"
-    assert [str(error) for error in found] == [f"w{n}: {said}" for n in range(20)]
+    assert [str(error) for error in found] == [f"w{n}: {said} (inventory.yml:{n})" for n in range(20)]
     assert all(isinstance(error, ConnectError) for error in found)
     assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("jumps", ["nobody@{bastion}", "nobody@{bastion},{bastion}", "silent"])
+async def test_each_host_s_error_names_its_own_place_and_none_else(
+    bastion: Sshd, sshd: Sshd, tmp_path: Path, jumps: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        jump = jumps.replace("silent", f"127.0.0.1:{silent.getsockname()[1]}")
+        host = behind(bastion, sshd, tmp_path, jump=jump.replace("{bastion}", f"127.0.0.1:{bastion.port}"))
+        async with Pool(connect_timeout=1) as pool:
+            hosts = [msgspec.structs.replace(host, name=f"w{n}", place=f"inventory.yml:{n}") for n in range(4)]
+            found = await asyncio.gather(
+                *(pool.link(h).run_script("true", timeout=5) for h in hosts), return_exceptions=True
+            )
+    for n, error in enumerate(found):
+        assert re.findall(r"inventory\.yml:\d+|w\d", str(error)) == [f"w{n}", f"inventory.yml:{n}"]
 
 
 async def test_a_host_behind_the_jump_host_that_refuses_is_named(bastion: Sshd, sshd: Sshd, tmp_path: Path) -> None:

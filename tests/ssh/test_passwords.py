@@ -11,13 +11,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncssh
+import msgspec
 import pytest
 
 from orch.errors import AuthError, HostError
 from orch.inventory.hosts import Host
 from orch.model.secret import Secret
 from orch.remote.pool import Pool
-from tests.ssh.conftest import Told, attempt, make_host
+from tests.ssh.conftest import Thinking, Told, attempt, make_host
 
 Challenge = tuple[str, str, str, list[tuple[str, bool]]]
 
@@ -90,6 +91,28 @@ async def test_a_wrong_one_is_sent_once_and_asked_for_again_the_next_time(tmp_pa
         await pool.link(host).open()
     assert told == ["typo", "right"]
     assert person.questions == ["Password of db"] * 2
+
+
+@pytest.mark.parametrize("interactive", [False, True])
+async def test_while_a_person_types_others_take_the_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interactive: bool
+) -> None:
+    monkeypatch.setattr("orch.remote.dial.HANDSHAKES", 1)
+    told: list[str] = []
+    person = Thinking("right")
+    async with (
+        serving(tmp_path, told, interactive=interactive) as host,
+        Pool(asker=person) as pool,
+        asyncio.timeout(20),
+    ):
+        asking = asyncio.create_task(pool.link(host).open())
+        await person.asked.wait()
+        login = msgspec.structs.replace(host.login, password=Secret("right"))
+        await pool.link(msgspec.structs.replace(host, name="other", login=login)).open()
+        assert not asking.done()
+        person.answer.set()
+        await asking
+    assert told == ["right"] * 2
 
 
 async def test_a_jump_host_is_not_told_the_host_s_password(tmp_path: Path) -> None:

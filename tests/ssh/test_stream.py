@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from orch.errors import CommandError, ConnectError, UsageError
+from orch.remote.aside import Aside
+from orch.remote.ask import Answers, Nobody
+from orch.remote.connect import Access, connect
+from orch.remote.dial import Dialer
 from orch.remote.files import running_file, write_temporary
+from orch.remote.keys import KeyRing
+from orch.remote.known import KnownHosts
 from orch.remote.link import Link
+from orch.remote.pipe import open_channel
 from orch.remote.pool import Pool
-from tests.ssh.conftest import Sshd, make_host, nap, running
+from orch.remote.target import target_of
+from tests.ssh.conftest import Sshd, make_host, nap, running, serving
+from tests.ssh.test_jump import pids_accepted_by
 
 
 @pytest.fixture(params=["ssh", "local"])
@@ -33,6 +44,11 @@ class Heard:
     def __call__(self, data: bytes, stderr: bool) -> None:
         (self.err if stderr else self.out).extend(data)
         self.something.set()
+
+    def line(self, data: bytes, stderr: bool) -> bool:
+        """For a wire: a line is whole."""
+        self(data, stderr)
+        return self.out.endswith(b"\n")
 
 
 async def input_of(*chunks: bytes) -> AsyncIterator[bytes]:
@@ -181,6 +197,29 @@ async def test_a_connection_that_is_lost_is_the_hosts_failure(sshd: Sshd) -> Non
         with pytest.raises(ConnectError, match=r"^w1: the connection was lost"):
             await link.stream("kill -9 $PPID; sleep 9", Heard(), timeout=9)
         assert (await link.run_script("echo back", timeout=5)).text == "back\n"
+
+
+async def test_a_shell_that_a_frozen_host_opens_too_late_is_closed_and_nobody_gets_it(tmp_path: Path) -> None:
+    # One session at a time: what is leaked leaves no room for the next.
+    with serving(tmp_path, "MaxSessions 1") as server:
+        host, answers = server.host(), Answers(Nobody())
+        access = Access(answers, KeyRing(answers), KnownHosts(), accept_new=False)
+        async with await connect(host, target_of(host), access, Dialer(Aside()), timeout=5) as connection:
+            serving_us = pids_accepted_by(server)[0]
+            os.kill(serving_us, signal.SIGSTOP)
+            try:
+                with pytest.raises(ConnectError, match=r"^w1: gives no shell within 0\.5 s"):
+                    await open_channel("w1", connection, f"cat; echo >{tmp_path}/ended; echo late", 0.5)
+            finally:
+                os.kill(serving_us, signal.SIGCONT)
+            async with asyncio.timeout(5):
+                while not (tmp_path / "ended").exists():  # noqa: ASYNC110 - another process's doing
+                    await asyncio.sleep(0.01)
+            pipe, wire = await open_channel("w1", connection, "echo mine", 5)
+            heard = Heard()
+            await wire.expect(heard.line)
+            assert bytes(heard.out) == b"mine\n"
+            pipe.abort()
 
 
 async def test_a_file_is_written_for_its_owner_alone(link: Link) -> None:

@@ -127,6 +127,27 @@ def test_none_is_no_jump_host_whatever_the_configuration_says(home: Path) -> Non
     assert resolved(home, "Host web1\n  ProxyJump none\n").jump is None
 
 
+@pytest.mark.parametrize(
+    ("config", "jump", "command"),
+    [
+        ("Host *\n ProxyJump a\n ProxyCommand run %h\n", "a", ""),
+        ("Host *\n ProxyCommand run %h\n ProxyJump a\n", "", "run web1"),
+        ("Host web1\n ProxyCommand none\nHost *\n ProxyJump a\n", "", ""),
+        ("Host web1\n ProxyJump none\nHost *\n ProxyCommand run %h\n", "", ""),
+        ("Host other\n ProxyJump b\nHost web1\n ProxyCommand run\nMatch all\n ProxyJump a\n", "", "run"),
+        ("Host *\n User me\n Port 7\n ProxyJump a\nHost web1\n ProxyCommand none\n", "a", ""),
+    ],
+)
+def test_the_first_of_jump_hosts_and_a_proxy_command_counts(home: Path, config: str, jump: str, command: str) -> None:
+    found = resolved(home, config.replace("Host *", "Match originalhost web*"))
+    assert (found.jump.address if found.jump else "", found.proxy_command) == (jump, command)
+
+
+def test_jump_hosts_of_the_inventory_leave_no_proxy_command(home: Path) -> None:
+    found = resolved(home, "Host web1\n  ProxyCommand run\n", proxy_jump="a")
+    assert (found.jump is not None, found.proxy_command) == (True, "")
+
+
 def test_jump_hosts_share_the_hosts_keys_and_known_hosts(home: Path) -> None:
     found = resolved(home, "", proxy_jump="a", key_file="/mine", known_hosts="/known", netns="lab")
     assert found.jump is not None
