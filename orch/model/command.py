@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 import msgspec
+
+from orch.model.secret import Secret
 
 Argv: TypeAlias = tuple[str, ...]
 
@@ -19,3 +21,14 @@ class Command(msgspec.Struct, frozen=True):
     argv: Argv
     stdin: str = ""
     environment: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Command({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        """Fields as a `repr` may show them: the names of what is in the environment, and no values."""
+        yield "argv", self.argv
+        if self.stdin:
+            yield "stdin", Secret(self.stdin)
+        if self.environment:
+            yield "environment", {name: Secret(value) for name, value in self.environment.items()}

@@ -246,3 +246,30 @@ async def test_a_program_that_is_not_wanted_any_more_is_removed_too(link: Link) 
         await task
     assert not running("sleep", seconds)
     assert not file.exists()
+
+
+@pytest.mark.parametrize("ignores", ["", "trap '' TERM; ", "trap 'sleep 1; exit' TERM; "])
+async def test_a_program_that_takes_its_time_to_end_is_removed_too(link: Link, ignores: str) -> None:
+    seconds = nap()
+    script = await running_file(link, f"{ignores}echo begun; sleep {seconds}; sleep {seconds}".encode(), "")
+    file = Path(script.splitlines()[0].split()[3].partition("'")[0])
+    heard = Heard()
+    task = asyncio.create_task(link.stream(script, heard, timeout=60))
+    await heard.something.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not running("sleep", seconds)
+    assert not file.exists()
+
+
+async def test_a_shell_that_ignores_being_asked_to_end_starts_nothing_more(link: Link) -> None:
+    seconds = nap()
+    heard = Heard()
+    script = f"trap '' TERM; echo begun; while :; do sleep {seconds}; done"
+    task = asyncio.create_task(link.stream(script, heard, timeout=60))
+    await heard.something.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not running("sleep", seconds)
