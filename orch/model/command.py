@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -25,10 +25,11 @@ class Command(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Command({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
-    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
         """Fields as a `repr` may show them: the names of what is in the environment, and no values."""
-        yield "argv", self.argv
+        fields: list[tuple[str, Any]] = [("argv", self.argv)]
         if self.stdin:
-            yield "stdin", Secret(self.stdin)
+            fields.append(("stdin", Secret(self.stdin)))
         if self.environment:
-            yield "environment", {name: Secret(value) for name, value in self.environment.items()}
+            fields.append(("environment", {name: Secret(value) for name, value in self.environment.items()}))
+        return fields
