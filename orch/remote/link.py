@@ -27,6 +27,8 @@ SHELLS = 4
 """Commands at once on one host: with podman, four take half the time of one after another, eight no less."""
 
 _KILL_SECONDS = 5.0
+_MOMENT = 2.0
+"""Seconds that closing gives to the ends of commands that were cancelled: a host that is lost should cost no more."""
 
 Connect = Callable[[Host], Awaitable[asyncssh.SSHClientConnection]]
 
@@ -41,6 +43,7 @@ class Link:
         self._connection = HeldConnection(lambda: connect(host))
         self._slots = asyncio.Semaphore(SHELLS)
         self._idle: list[Shell] = []
+        self._recovering: set[asyncio.Task[None]] = set()
         self._local: list[tuple[Pipe, Wire]] = []
         login = host.login
         become_user = "" if login.become_user == login.user else login.become_user
@@ -52,7 +55,10 @@ class Link:
             await self._connection.get()
 
     async def run(self, command: Command, *, timeout: float) -> Result:
-        """Run one command. Raises HostError when the host cannot be reached or the command has no end."""
+        """Run one command. Raises HostError when the host cannot be reached or the command has no end.
+
+        Cancelled, it returns at once; the command is ended on the host meanwhile, and `close` waits for that a moment.
+        """
         # `export` is the shell's own, and the shell reads it from its input: it is on no command line.
         exports = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in sorted(command.environment.items()))
         # `exec`: the subshell becomes the command instead of waiting for it.
@@ -84,18 +90,35 @@ class Link:
 
     @asynccontextmanager
     async def _shell(self) -> AsyncIterator[Shell]:
-        async with self._slots:
+        await self._slots.acquire()
+        shell: Shell | None = None
+        try:
             self._idle = [shell for shell in self._idle if shell.alive]
             if self._idle:
                 shell = self._idle.pop()
             else:
                 pipe, wire = await self._open(self._become)
                 shell = Shell(self.host.name, pipe, wire, partial(self._end_tree, spare_root=True))
-            try:
-                yield shell
-            finally:
-                if shell.alive:
-                    self._idle.append(shell)
+            yield shell
+        finally:
+            if shell is not None and shell.cancelled:
+                task = asyncio.create_task(self._recover(shell))
+                self._recovering.add(task)
+                task.add_done_callback(self._recovering.discard)
+            else:
+                self._give_back(shell)
+
+    async def _recover(self, shell: Shell) -> None:
+        # It keeps its place meanwhile: a server allows so many sessions and no more.
+        try:
+            await shell.recover()
+        finally:
+            self._give_back(shell)
+
+    def _give_back(self, shell: Shell | None) -> None:
+        if shell is not None and shell.alive:
+            self._idle.append(shell)
+        self._slots.release()
 
     async def _open(self, become: Become) -> tuple[Pipe, Wire]:
         return await open_shell(self.host.name, self._channel, become, self._access.answers, self._timeout)
@@ -113,6 +136,11 @@ class Link:
         await killer.run(end_tree(pid, spare_root=spare_root), lambda data, stderr: None, None, _KILL_SECONDS)
 
     async def close(self) -> None:
+        if self._recovering:
+            _, late = await asyncio.wait(self._recovering, timeout=_MOMENT)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         for shell in self._idle:
             shell.close()
         for pipe, _ in self._local:
