@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
-import os
 import select
 import sys
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -114,20 +113,9 @@ def run_cli(arguments: list[str]) -> int:
 
 def _interrupted() -> int:
     # The new line is for the terminal's ^C.
-    if _takes_more(sys.stderr):
+    if sys.stderr is not None and select.select([], [sys.stderr], [], 0)[1]:
         click.echo("\norch: interrupted", err=True)
-    _takes_more(sys.stdout)
     return 130
-
-
-def _takes_more(stream: TextIO | None) -> bool:
-    """Whether it can be written to at once. One that cannot is let go: the exit would wait for it."""
-    if stream is None:
-        return False
-    if select.select([], [stream], [], 0)[1]:
-        return True
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    return False
 
 
 def _unwritable(error: BaseException | None) -> int:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -87,6 +87,30 @@ def test_json_that_is_stuck_can_be_interrupted(inventory: Path) -> None:
         wait_until_full(process)
         process.send_signal(signal.SIGINT)
         assert process.wait(SECONDS) == 130
+
+
+def test_json_that_does_not_fit_into_a_full_pipe_can_be_interrupted(inventory: Path) -> None:
+    """It is small enough to wait in a buffer of ours."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, bytes(4096))
+    os.set_blocking(writing, True)
+    argv = [ORCH, "run", "-i", str(inventory), "-o", "json", "here", "--", "echo small"]
+    with subprocess.Popen(argv, stdout=writing, stderr=subprocess.PIPE) as process:
+        os.close(writing)
+        try:
+            deadline = time.monotonic() + SECONDS
+            while "pipe_write" not in Path(f"/proc/{process.pid}/wchan").read_text():
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(SECONDS) == 130
+        finally:
+            process.kill()
+            os.close(reading)
 
 
 def test_memory_stays_small_and_other_hosts_go_on(inventory: Path, tmp_path: Path) -> None:
