@@ -20,6 +20,7 @@ MAX_COLLECTED = 64 << 20
 
 _LONGEST_LINE = 64 << 10
 _IN_MEMORY = 256 << 10
+_COLOR = re.compile(rb"\x1b\[([0-9;]*)m")
 # What a host sends must not steer the terminal: colours may stay, all other control characters but tab are shown.
 _CONTROL = re.compile(rb"(\x1b\[[0-9;]*m)|\xc2[\x80-\x9f]|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -120,7 +121,10 @@ class Lines:
     def _visible(self, line: bytes) -> bytes:
         if not self._shown:
             return line
-        return _CONTROL.sub(lambda m: m[1] or b"^" + bytes([m[0][0] ^ 0x40]), line.removesuffix(b"\r"))
+        shown = _CONTROL.sub(lambda m: m[1] or b"^" + bytes([m[0][0] ^ 0x40]), line.removesuffix(b"\r"))
+        # A colour that is still on would go on in the next host's name, or in the operator's own shell.
+        colors = _COLOR.findall(shown)
+        return shown + b"\x1b[0m" if colors and colors[-1].strip(b"0;") else shown
 
 
 class Live:

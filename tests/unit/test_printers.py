@@ -46,6 +46,9 @@ def test_a_line_without_end_is_not_held_for_ever() -> None:
     ("sent", "seen"),
     [
         (b"\x1b[1;31mred\x1b[0m", b"\x1b[1;31mred\x1b[0m"),
+        (b"\x1b[1;31mred", b"\x1b[1;31mred\x1b[0m"),
+        (b"a\x1b[31mb\x1b[mc", b"a\x1b[31mb\x1b[mc"),
+        (b"\x1b[0;32mgreen", b"\x1b[0;32mgreen\x1b[0m"),
         (b"\x1b]0;title\x07", b"^[]0;title^G"),
         (b"\x1b[2J\x08", b"^[[2J^H"),
         (b"tab\tand \xc3\xa9", b"tab\tand \xc3\xa9"),
