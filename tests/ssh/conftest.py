@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import secrets
@@ -129,6 +130,18 @@ async def attempt(host: Host, timeout: float = 5.0, **pool: Any) -> str:
     """What a command prints over a new connection; `pool`: how connections are made."""
     async with Pool(connect_timeout=timeout, **pool) as connections:
         return (await connections.link(host).run_script("echo in", timeout=timeout)).text
+
+
+class Heard:
+    """A sink that keeps all, and tells when something is there."""
+
+    def __init__(self) -> None:
+        self.out, self.err = bytearray(), bytearray()
+        self.something = asyncio.Event()
+
+    def __call__(self, data: bytes, stderr: bool) -> None:
+        (self.err if stderr else self.out).extend(data)
+        self.something.set()
 
 
 class Told:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import resource
+from collections.abc import Iterator
 from itertools import permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orch.cli.printers import MAX_COLLECTED, Collected, HostResult, Lines, Live, Ordered
+from orch.cli.printers import MAX_COLLECTED, Collected, HostResult, Lines, Live, Ordered, Sink
 
 Captured = pytest.CaptureFixture[bytes]
 
@@ -122,3 +124,31 @@ def test_what_is_collected_has_a_limit_for_each_stream() -> None:
         sink(b"xyz", False)
     stdout, stderr = printer.collected("a")
     assert (len(stdout), len(stderr)) == (MAX_COLLECTED, MAX_COLLECTED - 1)
+
+
+def print_much(sink: Sink) -> None:
+    for _ in range(1000):
+        sink(b"x" * 999 + b"\n", False)
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file of this process may grow beyond a third of a MiB: as with a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (340_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("small_files")
+def test_what_cannot_be_kept_until_its_turn_is_an_error_and_nothing_torn_is_printed(capfdbinary: Captured) -> None:
+    printer = Ordered(["a", "b", "c"])
+    why = r"^its output cannot be kept until its turn comes: File too large; set TMPDIR, or use --live$"
+    with pytest.raises(ValueError, match=why):
+        print_much(printer.sink("b"))
+    printer.sink("c")(b"fine\n", False)
+    printer.finish(result("a"))
+    printer.finish(result("b", None, "its output cannot be kept"))
+    printer.finish(result("c"))
+    said = capfdbinary.readouterr()
+    assert (said.out, said.err) == (b"c | fine\n", b"orch: b: its output cannot be kept\n")
