@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LIMIT = 1 << 20
 """Bytes that may wait to be printed. Of a host that prints more nothing is read until half of them are gone."""
 
+_OVERHEAD = 500
+"""Bytes that a job takes beside its data; of output that comes letter by letter this is nearly all."""
 _BATCH = 64 << 10
 _LAST_SECONDS = 0.2
 """What is left of the output gets this to be printed when the rest has been given up."""
@@ -73,8 +75,9 @@ class Printing:
                 raise self._broken
             if host in self._failed:
                 raise ValueError(self._failed[host])
-            self._waiting += len(data)
-            self._jobs.put(_Job(host, partial(take, data, stderr), len(data)))
+            size = len(data) + _OVERHEAD
+            self._waiting += size
+            self._jobs.put(_Job(host, partial(take, data, stderr), size))
             if self._waiting <= LIMIT:
                 return None
             if self._room is None:

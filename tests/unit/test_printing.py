@@ -46,10 +46,10 @@ def result(host: str) -> HostResult:
     return HostResult(host, 0, "", "", 0.1, None)
 
 
-def fill(sink: Sink) -> asyncio.Future[None]:
-    """Print until there is no more room."""
-    for _ in range(LIMIT // 1000 + 2):
-        if (room := sink(b"x" * 1000, False)) is not None:
+def fill(sink: Sink, data: bytes = b"x" * 1000, most: int = LIMIT // 1000) -> asyncio.Future[None]:
+    """Print this, at most so often, until there is no more room."""
+    for _ in range(most):
+        if (room := sink(data, False)) is not None:
             return room
     raise AssertionError("there is no limit")
 
@@ -83,8 +83,17 @@ async def test_output_that_is_stuck_stops_nobody_and_takes_so_much_and_no_more()
             await finishing
         assert printing.sink("a")(b"more", False) is None
         assert await printing.settle("a") is None
-    assert sum(line.count(b"x") for line in printer.printed) > LIMIT - 1000
+    assert sum(line.count(b"x") for line in printer.printed) > LIMIT // 2
     assert printer.printed[-3:] == [b"b y", b"end of a", b"a more"]
+
+
+async def test_output_that_comes_letter_by_letter_takes_no_more_memory() -> None:
+    printer = Slow()
+    async with Printing(printer) as printing:
+        printer.gate.clear()
+        room = fill(printing.sink("a"), b"x", LIMIT // 400)
+        printer.gate.set()
+        await asyncio.wait_for(room, SECONDS)
 
 
 async def test_what_one_host_says_too_much_is_that_host_s_error() -> None:
