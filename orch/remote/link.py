@@ -54,20 +54,21 @@ class Link:
         if self.host.login.connection == "ssh":
             await self._connection.get()
 
-    async def run(self, command: Command, *, timeout: float) -> Result:
+    async def run(self, command: Command, *, timeout: float, whole: bool = False) -> Result:
         """Run one command. Raises HostError when the host cannot be reached or the command has no end.
 
         Cancelled, it returns at once; the command is ended on the host meanwhile, and `close` waits for that a moment.
+        `whole`: it runs on to its end instead, since half of it would be worse than all.
         """
         # `export` is the shell's own, and the shell reads it from its input: it is on no command line.
         exports = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in sorted(command.environment.items()))
         # `exec`: the subshell becomes the command instead of waiting for it.
         script = f"{exports}exec {shlex.join(command.argv)}"
-        return await self.run_script(script, stdin=command.stdin, timeout=timeout)
+        return await self.run_script(script, stdin=command.stdin, timeout=timeout, whole=whole)
 
-    async def run_script(self, script: str, *, stdin: str = "", timeout: float) -> Result:
+    async def run_script(self, script: str, *, stdin: str = "", timeout: float, whole: bool = False) -> Result:
         """Run shell text, as `run` does."""
-        async with self._shell() as shell:
+        async with self._shell(whole) as shell:
             return await shell.run(script, stdin=stdin, timeout=timeout)
 
     async def stream(
@@ -89,7 +90,7 @@ class Link:
         return await Stream(self.host.name, pipe, wire, ended).run(script, sink, stdin, timeout, silence)
 
     @asynccontextmanager
-    async def _shell(self) -> AsyncIterator[Shell]:
+    async def _shell(self, whole: bool) -> AsyncIterator[Shell]:
         await self._slots.acquire()
         shell: Shell | None = None
         try:
@@ -101,7 +102,9 @@ class Link:
                 shell = Shell(self.host.name, pipe, wire, partial(self._end_tree, spare_root=True))
             yield shell
         finally:
-            if shell is not None and shell.cancelled:
+            if shell is not None and shell.cancelled and whole:
+                shell.close()
+            if shell is not None and shell.cancelled and not whole:
                 task = asyncio.create_task(self._recover(shell))
                 self._recovering.add(task)
                 task.add_done_callback(self._recovering.discard)
