@@ -64,10 +64,13 @@ class Link:
         exports = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in sorted(command.environment.items()))
         # `exec`: the subshell becomes the command instead of waiting for it.
         script = f"{exports}exec {shlex.join(command.argv)}"
-        return await self.run_script(script, stdin=command.stdin, timeout=timeout, whole=whole)
+        return await self._in_shell(script, command.stdin, timeout, whole=whole)
 
-    async def run_script(self, script: str, *, stdin: str = "", timeout: float, whole: bool = False) -> Result:
+    async def run_script(self, script: str, *, stdin: str = "", timeout: float) -> Result:
         """Run shell text, as `run` does."""
+        return await self._in_shell(script, stdin, timeout, whole=False)
+
+    async def _in_shell(self, script: str, stdin: str, timeout: float, *, whole: bool) -> Result:
         async with self._shell(whole) as shell:
             return await shell.run(script, stdin=stdin, timeout=timeout)
 
