@@ -11,6 +11,7 @@ import errno
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -88,9 +89,9 @@ def hierarchies() -> list[Hierarchy]:
     return found
 
 
-def check_limits(*, cpu: bool, memory: bool) -> None:
-    """Raises LabError when the machine cannot limit what is to be limited."""
-    found, offered = hierarchies(), set[str]()
+def check_limits(found: Sequence[Hierarchy], *, cpu: bool, memory: bool) -> None:
+    """Raises LabError when these hierarchies cannot limit what is to be limited."""
+    offered = set[str]()
     for hierarchy in found:
         if not hierarchy.options:
             offered.update((hierarchy.mount / "cgroup.controllers").read_text().split())
@@ -125,20 +126,23 @@ def create(group: str, millicpus: int = 0, memory: int = 0) -> list[Path]:
 def _make(hierarchy: Hierarchy, group: str) -> Path:
     directory = hierarchy.mount
     for part in Path(group).parts:
-        _pass_on_controllers(hierarchy, directory)
+        pass_on_controllers(hierarchy, directory)
         directory /= part
         directory.mkdir(exist_ok=True)
         _fill_cpuset(hierarchy, directory)
     return directory
 
 
-def _pass_on_controllers(hierarchy: Hierarchy, directory: Path) -> None:
-    """Version 2: children have a controller only when their parent passes it on."""
+def pass_on_controllers(hierarchy: Hierarchy, directory: Path, wanted: Sequence[str] = _V2_CONTROLLERS) -> None:
+    """Version 2: children have a controller only when their parent passes it on.
+
+    Raises LabError when it cannot, since processes are in it.
+    """
     if not hierarchy.is_version_2:
         return
     passed = directory / "cgroup.subtree_control"
     available = (directory / "cgroup.controllers").read_text().split()
-    missing = [c for c in _V2_CONTROLLERS if c in available and c not in passed.read_text().split()]
+    missing = [c for c in wanted if c in available and c not in passed.read_text().split()]
     if not missing:
         return
     try:

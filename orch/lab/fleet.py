@@ -60,7 +60,9 @@ def up(lab: Lab) -> None:
             )
         _check_programs()
         cgroups.check_limits(
-            cpu=any(host.millicpus for host in lab.hosts), memory=any(host.memory for host in lab.hosts)
+            cgroups.hierarchies(),
+            cpu=any(host.millicpus for host in lab.hosts),
+            memory=any(host.memory for host in lab.hosts),
         )
         paths.home.mkdir()
         paths.home.chmod(0o700)

@@ -72,11 +72,13 @@ class Executor:
         command, seconds = command_of(self._cluster, action)
         link = self._pool.link(self._hosts[node])
         try:
-            result = await link.run(command, timeout=seconds + _ANSWER_SECONDS)
+            result = await link.run(command, timeout=seconds + _ANSWER_SECONDS, whole=True)
             if result.status != 0 and commands.name_is_taken_in_storage(result.complaint):
-                cleared = await link.run(commands.remove_leftover(action.replica.container), timeout=seconds)
+                cleared = await link.run(
+                    commands.remove_leftover(action.replica.container), timeout=seconds, whole=True
+                )
                 if cleared.status == 0:
-                    result = await link.run(command, timeout=seconds + _ANSWER_SECONDS)
+                    result = await link.run(command, timeout=seconds + _ANSWER_SECONDS, whole=True)
             succeeded(node, "podman", result)
         except HostError as error:
             return Outcome(action, error.reason, lost=not isinstance(error, CommandError))

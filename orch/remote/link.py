@@ -27,6 +27,8 @@ SHELLS = 4
 """Commands at once on one host: with podman, four take half the time of one after another, eight no less."""
 
 _KILL_SECONDS = 5.0
+_MOMENT = 2.0
+"""Seconds that closing gives to the ends of commands that were cancelled: a host that is lost should cost no more."""
 
 Connect = Callable[[Host], Awaitable[asyncssh.SSHClientConnection]]
 
@@ -41,6 +43,7 @@ class Link:
         self._connection = HeldConnection(lambda: connect(host))
         self._slots = asyncio.Semaphore(SHELLS)
         self._idle: list[Shell] = []
+        self._recovering: set[asyncio.Task[None]] = set()
         self._local: list[tuple[Pipe, Wire]] = []
         login = host.login
         become_user = "" if login.become_user == login.user else login.become_user
@@ -51,44 +54,77 @@ class Link:
         if self.host.login.connection == "ssh":
             await self._connection.get()
 
-    async def run(self, command: Command, *, timeout: float) -> Result:
-        """Run one command. Raises HostError when the host cannot be reached or the command has no end."""
+    async def run(self, command: Command, *, timeout: float, whole: bool = False) -> Result:
+        """Run one command. Raises HostError when the host cannot be reached or the command has no end.
+
+        Cancelled, it returns at once; the command is ended on the host meanwhile, and `close` waits for that a moment.
+        `whole`: it runs on to its end instead, since half of it would be worse than all.
+        """
         # `export` is the shell's own, and the shell reads it from its input: it is on no command line.
         exports = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in sorted(command.environment.items()))
         # `exec`: the subshell becomes the command instead of waiting for it.
         script = f"{exports}exec {shlex.join(command.argv)}"
-        return await self.run_script(script, stdin=command.stdin, timeout=timeout)
+        return await self._in_shell(script, command.stdin, timeout, whole=whole)
 
     async def run_script(self, script: str, *, stdin: str = "", timeout: float) -> Result:
         """Run shell text, as `run` does."""
-        async with self._shell() as shell:
+        return await self._in_shell(script, stdin, timeout, whole=False)
+
+    async def _in_shell(self, script: str, stdin: str, timeout: float, *, whole: bool) -> Result:
+        async with self._shell(whole) as shell:
             return await shell.run(script, stdin=stdin, timeout=timeout)
 
     async def stream(
-        self, script: str, sink: Sink, *, stdin: AsyncIterator[bytes] | None = None, timeout: float
+        self,
+        script: str,
+        sink: Sink,
+        *,
+        stdin: AsyncIterator[bytes] | None = None,
+        timeout: float,
+        silence: float | None = None,
     ) -> int:
         """Run shell text on a channel of its own, its output given to `sink` as it comes; returns the exit status.
 
-        Cancelled or timed out, the command is ended on the host. Raises HostError as `run` does.
+        Cancelled, timed out or silent for `silence` seconds, the command is ended on the host. Raises HostError as
+        `run` does.
         """
         pipe, wire = await self._open(self._become)
         ended = partial(self._end_tree, spare_root=False)
-        return await Stream(self.host.name, pipe, wire, ended).run(script, sink, stdin, timeout)
+        return await Stream(self.host.name, pipe, wire, ended).run(script, sink, stdin, timeout, silence)
 
     @asynccontextmanager
-    async def _shell(self) -> AsyncIterator[Shell]:
-        async with self._slots:
+    async def _shell(self, whole: bool) -> AsyncIterator[Shell]:
+        await self._slots.acquire()
+        shell: Shell | None = None
+        try:
             self._idle = [shell for shell in self._idle if shell.alive]
             if self._idle:
                 shell = self._idle.pop()
             else:
                 pipe, wire = await self._open(self._become)
                 shell = Shell(self.host.name, pipe, wire, partial(self._end_tree, spare_root=True))
-            try:
-                yield shell
-            finally:
-                if shell.alive:
-                    self._idle.append(shell)
+            yield shell
+        finally:
+            if shell is not None and shell.cancelled and whole:
+                shell.close()
+            if shell is not None and shell.cancelled and not whole:
+                task = asyncio.create_task(self._recover(shell))
+                self._recovering.add(task)
+                task.add_done_callback(self._recovering.discard)
+            else:
+                self._give_back(shell)
+
+    async def _recover(self, shell: Shell) -> None:
+        # It keeps its place meanwhile: a server allows so many sessions and no more.
+        try:
+            await shell.recover()
+        finally:
+            self._give_back(shell)
+
+    def _give_back(self, shell: Shell | None) -> None:
+        if shell is not None and shell.alive:
+            self._idle.append(shell)
+        self._slots.release()
 
     async def _open(self, become: Become) -> tuple[Pipe, Wire]:
         return await open_shell(self.host.name, self._channel, become, self._access.answers, self._timeout)
@@ -106,6 +142,11 @@ class Link:
         await killer.run(end_tree(pid, spare_root=spare_root), lambda data, stderr: None, None, _KILL_SECONDS)
 
     async def close(self) -> None:
+        if self._recovering:
+            _, late = await asyncio.wait(self._recovering, timeout=_MOMENT)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         for shell in self._idle:
             shell.close()
         for pipe, _ in self._local:

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from orch.errors import CommandError, ConnectError, HostError
 from orch.remote.frames import Beginning, Collector, Result, frame
@@ -20,14 +21,38 @@ _ENDED_SECONDS = 5.0
 
 
 class Shell:
-    """Not for use by two tasks at once. A command that is cancelled runs on to its end: half of what podman does is
-    worse than all of it. What a command leaves running in the background may still print into the next one's output.
-    `end_tree` ends everything below a process of the host."""
+    """Not for use by two tasks at once. A command that is cancelled runs on until `recover` ends it, which whoever owns
+    the shell must call: the one who cancels does not wait for a host. What a command leaves running in the background
+    may still print into the next one's output. `end_tree` ends everything below a process of the host."""
 
     def __init__(self, host: str, pipe: Pipe, wire: Wire, end_tree: Callable[[int], Awaitable[None]]) -> None:
         self._host, self._pipe, self._wire, self._end_tree = host, pipe, wire, end_tree
         self._pid = 0
         self._usable = True
+        self._begun = asyncio.Event()
+        self._left: asyncio.Future[None] | None = None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether a command that nobody waits for any more may still run."""
+        return self._left is not None
+
+    async def recover(self) -> None:
+        """End the command that was cancelled, within some seconds; afterwards the shell is alive again, or closed."""
+        ended, self._left = self._left, None
+        if ended is None:
+            return
+        # Of a shell that has only just been opened, the process is not known before it speaks.
+        ended.add_done_callback(lambda _: self._begun.set())
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_ENDED_SECONDS):
+                    await self._begun.wait()
+            await self._end_command(ended)
+        finally:
+            ended.cancel()
+            if not self._usable:
+                self.close()
 
     @property
     def alive(self) -> bool:
@@ -54,6 +79,9 @@ class Shell:
         except (ValueError, Gone, Lost) as error:
             self.close()
             raise self._explain(error, collector) from error
+        except asyncio.CancelledError:
+            self._left = ended
+            raise
         except BaseException:
             if not self._usable:
                 self.close()
@@ -73,6 +101,7 @@ class Shell:
             if not beginning.feed(data, stderr=stderr):
                 return False
             self._pid = beginning.pid
+            self._begun.set()
             collector.feed(beginning.rest(stderr=True), stderr=True)
             return collector.feed(beginning.rest(stderr=False), stderr=False)
 
@@ -85,9 +114,6 @@ class Shell:
         except TimeoutError:
             await self._end_command(ended)
             raise CommandError(self._host, f"gave no answer within {timeout:g} s") from None
-        except asyncio.CancelledError:
-            ended.cancel()
-            raise
 
     async def _end_command(self, ended: asyncio.Future[None]) -> None:
         """Afterwards the shell is ready again, or else not usable."""

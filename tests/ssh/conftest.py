@@ -132,6 +132,23 @@ async def attempt(host: Host, timeout: float = 5.0, **pool: Any) -> str:
         return (await connections.link(host).run_script("echo in", timeout=timeout)).text
 
 
+class Heard:
+    """A sink that keeps all, and tells when something is there."""
+
+    def __init__(self) -> None:
+        self.out, self.err = bytearray(), bytearray()
+        self.something = asyncio.Event()
+
+    def __call__(self, data: bytes, stderr: bool) -> None:
+        (self.err if stderr else self.out).extend(data)
+        self.something.set()
+
+    def line(self, data: bytes, stderr: bool) -> bool:
+        """For a wire: a line is whole."""
+        self(data, stderr)
+        return self.out.endswith(b"\n")
+
+
 class Told:
     """Answers questions as a person would, and remembers them."""
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
 
+import psutil
 import pytest
 
 from orch.errors import BecomeError, CommandError, ConnectError
@@ -129,3 +134,92 @@ async def test_a_lost_connection_is_the_hosts_failure_and_is_made_anew(link: Lin
     with pytest.raises(ConnectError, match=r"^w1: the connection was lost"):
         await link.run_script("kill -9 $PPID; sleep 9", timeout=9)
     assert (await link.run_script("echo back", timeout=5)).text == "back\n"
+
+
+async def test_a_command_that_is_cancelled_is_ended_and_the_shell_goes_on(link: Link) -> None:
+    seconds = nap()
+    shell = (await link.run_script("echo $$", timeout=5)).text
+    task = asyncio.create_task(link.run_script(f"(sleep {seconds} | cat); sleep {seconds}", timeout=60))
+    await until(lambda: running("sleep", seconds))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    # All places but one are free, and the one comes back with its shell.
+    found = set[str]()
+    async with asyncio.timeout(20):
+        while shell not in found:
+            naps = [link.run_script("echo $$; sleep 0.2", timeout=9) for _ in range(SHELLS)]
+            found |= {result.text for result in await asyncio.gather(*naps)}
+    assert not running("sleep", seconds)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.003, 0.006, 0.012, 0.025, 0.05])
+@pytest.mark.parametrize("opened", [False, True], ids=["new shells", "old shells"])
+async def test_commands_that_are_cancelled_at_any_moment_leave_nothing(sshd: Sshd, opened: bool, delay: float) -> None:
+    seconds = nap()
+    async with Pool(connect_timeout=5) as pool:
+        link = pool.link(sshd.host())
+        await link.open()
+        if opened:
+            await asyncio.gather(*(link.run_script("sleep 0.1", timeout=5) for _ in range(SHELLS)))
+        tasks = [asyncio.create_task(link.run_script(f"sleep {seconds}", timeout=60)) for _ in range(SHELLS + 2)]
+        await asyncio.wait(tasks, timeout=delay)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert (await link.run_script("echo fine", timeout=5)).text == "fine\n"
+    assert not running("sleep", seconds)
+
+
+async def test_a_command_that_is_to_be_done_whole_runs_on(link: Link, tmp_path: Path) -> None:
+    begun, done = tmp_path / "begun", tmp_path / "done"
+    command = Command(("sh", "-c", f"touch {begun}; sleep 0.5; touch {done}"))
+    task = asyncio.create_task(link.run(command, timeout=60, whole=True))
+    await until(begun.exists)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(done.exists)
+
+
+async def test_closing_ends_what_was_cancelled_last(sshd: Sshd) -> None:
+    seconds = nap()
+    async with Pool(connect_timeout=5) as pool:
+        task = asyncio.create_task(pool.link(sshd.host()).run_script(f"sleep {seconds}", timeout=60))
+        await until(lambda: running("sleep", seconds))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert not running("sleep", seconds)
+
+
+async def test_a_host_that_does_not_answer_delays_neither_the_cancelling_nor_much_the_closing(
+    sshd: Sshd, tmp_path: Path
+) -> None:
+    file = tmp_path / "server"
+    async with Pool(connect_timeout=5) as pool:
+        task = asyncio.create_task(pool.link(sshd.host()).run_script(f"echo $PPID >{file}; exec sleep 60", timeout=60))
+        await until(lambda: file.exists() and file.read_text().endswith("\n"))
+        server = int(file.read_text())
+        sleeping = psutil.Process(server).children(recursive=True)
+        os.kill(server, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert time.monotonic() - began < 0.2
+            await pool.link(sshd.host()).close()
+            assert time.monotonic() - began < 3
+        finally:
+            os.kill(server, signal.SIGCONT)
+            for process in sleeping:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+
+async def until(seen: Callable[[], bool]) -> None:
+    """Look again and again: what happens on a host tells nobody."""
+    async with asyncio.timeout(5):
+        while not seen():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)

@@ -23,7 +23,7 @@ from orch.remote.link import Link
 from orch.remote.pipe import open_channel
 from orch.remote.pool import Pool
 from orch.remote.target import target_of
-from tests.ssh.conftest import Sshd, make_host, nap, running, serving
+from tests.ssh.conftest import Heard, Sshd, make_host, nap, running, serving
 from tests.ssh.test_jump import pids_accepted_by
 
 
@@ -32,23 +32,6 @@ async def link(sshd: Sshd, request: pytest.FixtureRequest) -> AsyncIterator[Link
     host = sshd.host() if request.param == "ssh" else make_host(address="w1", connection="local")
     async with Pool(connect_timeout=5) as pool:
         yield pool.link(host)
-
-
-class Heard:
-    """A sink that keeps all, and tells when something is there."""
-
-    def __init__(self) -> None:
-        self.out, self.err = bytearray(), bytearray()
-        self.something = asyncio.Event()
-
-    def __call__(self, data: bytes, stderr: bool) -> None:
-        (self.err if stderr else self.out).extend(data)
-        self.something.set()
-
-    def line(self, data: bytes, stderr: bool) -> bool:
-        """For a wire: a line is whole."""
-        self(data, stderr)
-        return self.out.endswith(b"\n")
 
 
 async def input_of(*chunks: bytes) -> AsyncIterator[bytes]:
@@ -285,3 +268,30 @@ async def test_a_program_that_is_not_wanted_any_more_is_removed_too(link: Link) 
         await task
     assert not running("sleep", seconds)
     assert not file.exists()
+
+
+@pytest.mark.parametrize("ignores", ["", "trap '' TERM; ", "trap 'sleep 1; exit' TERM; "])
+async def test_a_program_that_takes_its_time_to_end_is_removed_too(link: Link, ignores: str) -> None:
+    seconds = nap()
+    script = await running_file(link, f"{ignores}echo begun; sleep {seconds}; sleep {seconds}".encode(), "")
+    file = Path(script.splitlines()[0].split()[3].partition("'")[0])
+    heard = Heard()
+    task = asyncio.create_task(link.stream(script, heard, timeout=60))
+    await heard.something.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not running("sleep", seconds)
+    assert not file.exists()
+
+
+async def test_a_shell_that_ignores_being_asked_to_end_starts_nothing_more(link: Link) -> None:
+    seconds = nap()
+    heard = Heard()
+    script = f"trap '' TERM; echo begun; while :; do sleep {seconds}; done"
+    task = asyncio.create_task(link.stream(script, heard, timeout=60))
+    await heard.something.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not running("sleep", seconds)

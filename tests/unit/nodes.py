@@ -37,7 +37,7 @@ class _Node(Link):
     def __init__(self, host: Host, nodes: Nodes) -> None:
         self.host, self._nodes = host, nodes
 
-    async def run(self, command: Command, *, timeout: float) -> Result:
+    async def run(self, command: Command, *, timeout: float, whole: bool = False) -> Result:
         podman = command.argv[command.argv.index("podman") + 1 :]
         container = podman[podman.index("--name") + 1] if podman[0] == "run" else podman[-1]
         what = f"{self.host.name} {podman[0]} {container}"

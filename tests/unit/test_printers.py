@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import resource
+from collections.abc import Iterator
 from itertools import permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orch.cli.printers import MAX_COLLECTED, Collected, HostResult, Lines, Live, Ordered
+from orch.cli.printers import MAX_COLLECTED, Collected, HostResult, Lines, Live, Ordered, Sink
 
 Captured = pytest.CaptureFixture[bytes]
 
@@ -20,7 +22,7 @@ def result(host: str, rc: int | None = 0, error: str | None = None) -> HostResul
 
 def cut(chunks: list[bytes], *, shown: bool = False) -> bytes:
     out = io.BytesIO()
-    lines = Lines(b"w1 | ", out, shown=shown)
+    lines = Lines(b"w1 | ", out.write, shown=shown)
     for chunk in chunks:
         lines.feed(chunk)
     lines.end()
@@ -36,7 +38,7 @@ def test_lines_are_the_same_however_they_are_cut(chunks: list[bytes]) -> None:
 
 def test_a_line_without_end_is_not_held_for_ever() -> None:
     out = io.BytesIO()
-    lines = Lines(b"", out, shown=False)
+    lines = Lines(b"", out.write, shown=False)
     for _ in range(100):
         lines.feed(b"x" * 10_000)
     assert len(out.getvalue()) > 900_000
@@ -46,6 +48,9 @@ def test_a_line_without_end_is_not_held_for_ever() -> None:
     ("sent", "seen"),
     [
         (b"\x1b[1;31mred\x1b[0m", b"\x1b[1;31mred\x1b[0m"),
+        (b"\x1b[1;31mred", b"\x1b[1;31mred\x1b[0m"),
+        (b"a\x1b[31mb\x1b[mc", b"a\x1b[31mb\x1b[mc"),
+        (b"\x1b[0;32mgreen", b"\x1b[0;32mgreen\x1b[0m"),
         (b"\x1b]0;title\x07", b"^[]0;title^G"),
         (b"\x1b[2J\x08", b"^[[2J^H"),
         (b"tab\tand \xc3\xa9", b"tab\tand \xc3\xa9"),
@@ -93,12 +98,12 @@ def test_much_that_waits_its_turn_is_whole(capfdbinary: Captured) -> None:
     assert lines == [b"b | line %d of many that do not fit into memory" % n for n in range(20_000)]
 
 
-def test_an_error_is_told_where_its_host_s_turn_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_told_where_its_host_s_turn_is(capfd: pytest.CaptureFixture[str]) -> None:
     printer = Ordered(["a", "b"])
     printer.finish(result("b", None, "no answer"))
-    assert capsys.readouterr().err == ""
+    assert capfd.readouterr().err == ""
     printer.finish(result("a"))
-    assert capsys.readouterr().err == "orch: b: no answer\n"
+    assert capfd.readouterr().err == "orch: b: no answer\n"
 
 
 def test_live_lines_come_at_once(capfdbinary: Captured) -> None:
@@ -119,3 +124,31 @@ def test_what_is_collected_has_a_limit_for_each_stream() -> None:
         sink(b"xyz", False)
     stdout, stderr = printer.collected("a")
     assert (len(stdout), len(stderr)) == (MAX_COLLECTED, MAX_COLLECTED - 1)
+
+
+def print_much(sink: Sink) -> None:
+    for _ in range(1000):
+        sink(b"x" * 999 + b"\n", False)
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file of this process may grow beyond a third of a MiB: as with a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (340_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("small_files")
+def test_what_cannot_be_kept_until_its_turn_is_an_error_and_nothing_torn_is_printed(capfdbinary: Captured) -> None:
+    printer = Ordered(["a", "b", "c"])
+    why = r"^its output cannot be kept until its turn comes: File too large; set TMPDIR, or use --live$"
+    with pytest.raises(ValueError, match=why):
+        print_much(printer.sink("b"))
+    printer.sink("c")(b"fine\n", False)
+    printer.finish(result("a"))
+    printer.finish(result("b", None, "its output cannot be kept"))
+    printer.finish(result("c"))
+    said = capfdbinary.readouterr()
+    assert (said.out, said.err) == (b"c | fine\n", b"orch: b: its output cannot be kept\n")
