@@ -5,7 +5,7 @@ They keep no state: all they know is the need, the node as it is now, and the fl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -48,10 +48,12 @@ class Crowd(msgspec.Struct, frozen=True):
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """`concerns`: whether it has anything to say of a need, so that most are skipped for most. `passes` is the check.
+    """`concerns`: whether it has anything to say of a need, so that most are skipped for most. `lasting`: what it looks
+    at does not change while replicas are bound. `passes` is the check.
     Of a node that does not pass, `miss` tells in which way (nodes with one way are counted together) and how far it is
     from passing; `explain` puts that into words, given the nearest misses."""
 
+    lasting: bool
     concerns: Callable[[Need], bool]
     passes: Callable[[Need, Node, Fleet], bool]
     miss: Callable[[Need, Node, Fleet], tuple[str, Miss]]
@@ -116,6 +118,10 @@ def _explain_externals(need: Need, key: str, crowd: Crowd, misses: Sequence[Miss
     return f"{crowd.does('lacks', 'lack')} the external volume {key}, which is not orch's to make"
 
 
+def _meets(need: Need, node: Node, fleet: Fleet) -> bool:
+    return unmet(need.policy.constraints, node.room.attributes) is None
+
+
 def _unmet(need: Need, node: Node, fleet: Fleet) -> tuple[str, Miss]:
     constraint = unmet(need.policy.constraints, node.room.attributes)
     assert constraint is not None
@@ -125,6 +131,10 @@ def _unmet(need: Need, node: Node, fleet: Fleet) -> tuple[str, Miss]:
 
 def _explain_unmet(need: Need, key: str, crowd: Crowd, misses: Sequence[Miss], fleet: Fleet) -> str:
     return f"{crowd.does('does', 'do')} not meet {key}{_examples(crowd, misses)}"
+
+
+def _tolerates(need: Need, node: Node, fleet: Fleet) -> bool:
+    return not node.room.taints or untolerated(need.policy.tolerations, node.room.taints) is None
 
 
 def _tainted(need: Need, node: Node, fleet: Fleet) -> tuple[str, Miss]:
@@ -198,29 +208,23 @@ def _examples(crowd: Crowd, misses: Sequence[Miss]) -> str:
 
 
 FILTERS = (
-    Filter(lambda need: True, lambda need, node, fleet: not node.room.closed, _closed, _explain_closed),
-    Filter(lambda need: bool(need.volumes), _at_home, _not_at_home, _explain_homes),
-    Filter(lambda need: bool(need.external), _has_externals, _lacks_external, _explain_externals),
-    Filter(
-        lambda need: bool(need.policy.constraints),
-        lambda need, node, fleet: unmet(need.policy.constraints, node.room.attributes) is None,
-        _unmet,
-        _explain_unmet,
-    ),
-    Filter(
-        lambda need: True,
-        lambda need, node, fleet: (
-            not node.room.taints or untolerated(need.policy.tolerations, node.room.taints) is None
-        ),
-        _tainted,
-        _explain_taint,
-    ),
-    Filter(lambda need: need.policy.max_per_node > 0, _below_most, _at_most, _explain_most),
-    Filter(lambda need: bool(need.ports), _ports_free, _port_taken, _explain_port),
-    Filter(lambda need: True, _enough, _short_of, _explain_short),
+    Filter(True, lambda need: True, lambda need, node, fleet: not node.room.closed, _closed, _explain_closed),
+    Filter(False, lambda need: bool(need.volumes), _at_home, _not_at_home, _explain_homes),
+    Filter(True, lambda need: bool(need.external), _has_externals, _lacks_external, _explain_externals),
+    Filter(True, lambda need: bool(need.policy.constraints), _meets, _unmet, _explain_unmet),
+    Filter(True, lambda need: True, _tolerates, _tainted, _explain_taint),
+    Filter(False, lambda need: need.policy.max_per_node > 0, _below_most, _at_most, _explain_most),
+    Filter(False, lambda need: bool(need.ports), _ports_free, _port_taken, _explain_port),
+    Filter(False, lambda need: True, _enough, _short_of, _explain_short),
 )
 """In the order in which a node is asked: the first that it fails is what counts."""
 
 
 def passes(need: Need, node: Node, fleet: Fleet) -> bool:
     return all(each.passes(need, node, fleet) for each in FILTERS if each.concerns(need))
+
+
+def passing(need: Need, nodes: Iterable[Node], fleet: Fleet) -> set[str]:
+    """Those nodes that pass all filters that are lasting."""
+    checks = [each.passes for each in FILTERS if each.lasting and each.concerns(need)]
+    return {node.name for node in nodes if all(check(need, node, fleet) for check in checks)}
