@@ -24,27 +24,31 @@ _KEPT = 4
 
 def explain(claims: Sequence[Claim], fleet: Fleet) -> dict[Slot, str]:
     """Why each of these claims, all of one need, was refused."""
-    if not claims:
-        return {}
-    need = claims[0].need
-    tally = _tally(need, fleet.nodes.values(), fleet)
-    text = _text(need, tally, fleet)
-    reasons = {}
-    for claim in claims:
-        home = fleet.nodes.get(claim.preferred or "")
-        if home is None or not (claim.pinned or claim.held):
-            reasons[claim.slot] = text
-        elif claim.pinned:
-            reasons[claim.slot] = _text(need, _tally(need, [home], fleet, claim), fleet, home.name)
-        else:
-            reasons[claim.slot] = _text(need, _with_room_of(claim, home, tally, fleet), fleet)
+    pinned = [claim for claim in claims if claim.pinned]
+    reasons = {claim.slot: _explain_pinned(claim, fleet) for claim in pinned}
+    free = [claim for claim in claims if not claim.pinned]
+    if free:
+        tally = _tally(free[0].need, fleet.nodes.values(), fleet)
+        text = _text(free[0].need, tally, fleet)
+        for claim in free:
+            home = fleet.nodes.get(claim.preferred or "")
+            if home is None or claim.held is None:
+                reasons[claim.slot] = text
+            else:
+                reasons[claim.slot] = _text(claim.need, _with_room_of(claim, home, tally, fleet), fleet)
     return reasons
 
 
-def _tally(need: Need, nodes: Iterable[Node], fleet: Fleet, claim: Claim | None = None) -> Tally:
+def _explain_pinned(claim: Claim, fleet: Fleet) -> str:
+    home = fleet.nodes[claim.preferred or ""]
+    way, miss = _way_home(claim, home, fleet)
+    return _text(claim.need, {way: (1, [miss])}, fleet, home.name)
+
+
+def _tally(need: Need, nodes: Iterable[Node], fleet: Fleet) -> Tally:
     tally: Tally = {}
     for node in nodes:
-        way, miss = _way(need, node, fleet) if claim is None else _way_home(claim, node, fleet)
+        way, miss = _way(need, node, fleet)
         count, misses = tally.get(way, (0, []))
         tally[way] = (count + 1, sorted([*misses, miss])[:_KEPT])
     return tally
