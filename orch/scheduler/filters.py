@@ -100,8 +100,8 @@ def _not_at_home(need: Need, node: Node, fleet: Fleet) -> tuple[str, Miss]:
 def _explain_homes(need: Need, key: str, crowd: Crowd, misses: Sequence[Miss], fleet: Fleet) -> str:
     home = fleet.homes[key]
     node = fleet.nodes.get(home)
-    state = "which has left the inventory" if node is None else node.room.closed
-    return f"{crowd.does('lacks', 'lack')} its volume {key}, whose data is on {home}{state and f' ({state})'}"
+    state = "no longer in the inventory" if node is None else node.room.closed
+    return f"{crowd.does('is', 'are')} not where its volume {key} is: on {home}{state and f' ({state})'}"
 
 
 def _has_externals(need: Need, node: Node, fleet: Fleet) -> bool:

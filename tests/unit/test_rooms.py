@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from orch.controllers.rooms import allocatable_of, rooms
-from orch.model.node import NodeObservation, NodeSpec
+from orch.model.container import Port
+from orch.model.node import Facts, NodeObservation, NodeSpec, Taint
 from orch.model.replica import Replica
 from orch.model.resources import Resources
 from orch.scheduler.claim import Room, ServiceName
@@ -105,3 +107,45 @@ def test_an_unreachable_node_has_no_room_but_still_its_replicas() -> None:
     assert only_room(node("w1"), silent(), replica_of(WEB, "w1")) == plain(
         "w1", Resources(), Resources(), {("shop", "web"): 1}, "unreachable"
     )
+
+
+def test_what_constraints_may_ask_for_comes_from_inventory_and_node() -> None:
+    spec = msgspec.structs.replace(node("w1"), labels={"zone": "north"})
+    seen = msgspec.structs.replace(answers(), facts=Facts(ALL, arch="aarch64"))
+
+    assert only_room(spec, seen).attributes == {
+        "node.hostname": "w1",
+        "node.id": "w1",
+        "node.role": "worker",
+        "node.platform.os": "linux",
+        "node.platform.arch": "aarch64",
+        "node.labels.zone": "north",
+    }
+    assert only_room(spec, silent()).attributes["node.labels.zone"] == "north"
+
+
+def test_taints_go_with_the_room() -> None:
+    taint = Taint("gpu", "NoSchedule")
+
+    assert only_room(msgspec.structs.replace(node("w1"), taints=(taint,)), answers()).taints == (taint,)
+
+
+def test_ports_that_replicas_took_are_taken_by_them() -> None:
+    http = Port(80, 8080, mode="host")
+    there = msgspec.structs.replace(replica_of(WEB, "w1", number=2), ports=(http,))
+
+    assert only_room(node("w1"), answers(), there).ports == ((http, "shop/web.2"),)
+
+
+@pytest.mark.parametrize(("seen", "known"), [(None, None), ((), frozenset()), (("a", "b"), frozenset({"a", "b"}))])
+def test_volumes_that_nobody_asked_for_are_not_known(
+    seen: tuple[str, ...] | None, known: frozenset[str] | None
+) -> None:
+    assert only_room(node("w1"), msgspec.structs.replace(answers(), volumes=seen)).volumes == known
+
+
+def test_of_the_images_there_those_that_matter_are_told() -> None:
+    seen = msgspec.structs.replace(answers(), images=("nginx:1", "other:1"))
+
+    (found,) = rooms([node("w1")], {"w1": seen}, (), {"nginx:1", "absent:1"})
+    assert found.images == {"nginx:1"}
