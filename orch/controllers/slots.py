@@ -57,7 +57,7 @@ def misplaced(service: Service, node: NodeSpec, observation: NodeObservation) ->
     if policy.constraints:
         attributes = attributes_of(node, observation if isinstance(observation, Reachable) else None)
         if (constraint := unmet(policy.constraints, attributes)) is not None:
-            return f"{node.name} does not meet {constraint}"
+            return f"{node.name} fails the constraint {constraint}"
     evicting = [taint for taint in node.taints if taint.effect == "NoExecute"]
     if (taint := untolerated(policy.tolerations, evicting)) is not None:
         return f"{node.name} has the taint {taint}"

@@ -130,7 +130,7 @@ def _unmet(need: Need, node: Node, fleet: Fleet) -> tuple[str, Miss]:
 
 
 def _explain_unmet(need: Need, key: str, crowd: Crowd, misses: Sequence[Miss], fleet: Fleet) -> str:
-    return f"{crowd.does('does', 'do')} not meet {key}{_examples(crowd, misses)}"
+    return f"{crowd.does('fails', 'fail')} the constraint {key}{_examples(crowd, misses)}"
 
 
 def _tolerates(need: Need, node: Node, fleet: Fleet) -> bool:

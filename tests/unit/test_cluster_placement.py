@@ -62,7 +62,7 @@ def test_a_replica_moves_off_a_node_that_does_not_meet_a_new_constraint() -> Non
         {**observed, "w2": answers()}, shop(moved), first, nodes=[labelled("w1", "south"), labelled("w2", "north")]
     )
 
-    why = "w1 does not meet node.labels.zone == north"
+    why = "w1 fails the constraint node.labels.zone == north"
     assert planned == Plan((Remove(first, "w1-1-1", why), Run(replica_of(moved, "w2", attempt=2), moved, why)))
 
 
@@ -70,7 +70,7 @@ def test_with_nowhere_to_go_it_serves_on_and_that_is_told() -> None:
     observed, (first,) = serving(web(), "w1")
 
     assert plan(observed, shop(placed(NORTH)), first, nodes=[labelled("w1", "south")]) == Plan(
-        (), (Refusal("shop/web.1", "the only node does not meet node.labels.zone == north (w1: south)"),)
+        (), (Refusal("shop/web.1", "the only node fails the constraint node.labels.zone == north (w1: south)"),)
     )
 
 

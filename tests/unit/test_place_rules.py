@@ -205,7 +205,7 @@ def test_the_port_of_a_predecessor_that_stays_is_given_to_nobody() -> None:
     placement = place([api, web], [room("w1", web=1, zone="south", ports=((HTTP, "shop/web.1"),))])
 
     assert placement.refused == {
-        slot(1): "the only node does not meet node.labels.zone == north (w1: south)",
+        slot(1): "the only node fails the constraint node.labels.zone == north (w1: south)",
         slot(1, "api"): "port 80/tcp is taken on the only node (w1: shop/web.1)",
     }
 
@@ -356,6 +356,6 @@ def test_each_node_is_counted_once_and_the_nearest_to_fitting_are_told_first() -
         "port 80/tcp is taken on 1 of 8 nodes (w3: blog/web.1); "
         "1 of 8 nodes has 1 replica of it already, the most allowed; "
         "1 of 8 nodes has the taint gpu=a100:NoSchedule, which it does not tolerate; "
-        "2 of 8 nodes do not meet node.labels.disk == ssd (w5: hdd, w6: none); "
+        "2 of 8 nodes fail the constraint node.labels.disk == ssd (w5: hdd, w6: none); "
         "1 is not schedulable"
     )

@@ -118,7 +118,7 @@ def test_what_runs_on_a_node_that_takes_nothing_new_is_not_replaced() -> None:
 @pytest.mark.parametrize(
     ("where", "spec", "why"),
     [
-        (with_labels("w1", zone="south"), NORTH, "w1 does not meet node.labels.zone == north"),
+        (with_labels("w1", zone="south"), NORTH, "w1 fails the constraint node.labels.zone == north"),
         (with_taints("w1", Taint("old", "NoExecute")), AGENT, "w1 has the taint old:NoExecute"),
     ],
 )
