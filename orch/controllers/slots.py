@@ -94,17 +94,20 @@ class _Numbering:
         """Number → node. First those that something there speaks for, the surest first; then the lowest free."""
         numbered: dict[int, str] = {}
         having: set[str] = set()
+        beyond_reach = {(r.slot.number, r.node) for r in self._records if self._is_beyond_reach(r.node)}
+        occupied = {number for number, _ in beyond_reach}
         for _, _, number, node in sorted(self._evidence()):
-            if number not in numbered and node not in having:
+            # What is out of reach has its slot, whoever else bears the number.
+            free = number not in occupied or (number, node) in beyond_reach
+            if free and number not in numbered and node not in having:
                 numbered[number] = node
                 having.add(node)
-        beyond_reach = {r.slot.number for r in self._records if self._is_beyond_reach(r.node)}
         number = 0
         for node in sorted(self._specs):
             if node in having or not self._takes(self._specs[node]):
                 continue
             number += 1
-            while number in numbered or number in beyond_reach:
+            while number in numbered or number in occupied:
                 number += 1
             numbered[number] = node
         return numbered

@@ -154,6 +154,16 @@ def test_out_of_reach_its_number_is_not_given_away() -> None:
     assert [refusal.node for refusal in planned.refusals] == ["w1"]
 
 
+def test_a_number_that_is_out_of_reach_is_nobody_else_s_even_where_it_was_recorded() -> None:
+    """Where it is out of reach it may not even stay, so that node has no slot; the other was there before."""
+    away, lost = replica_of(AGENT, "w1", number=2, attempt=2), replica_of(AGENT, "w2", number=2)
+    nodes = [with_taints("w1", Taint("old", "NoExecute")), node("w2")]
+
+    planned = agent({"w1": silent(), "w2": answers()}, [away, lost], nodes=nodes)
+
+    assert started(planned) == {"w2": 1}
+
+
 def test_the_number_of_a_node_that_left_is_free() -> None:
     _, replicas = running(w1=1)
 
