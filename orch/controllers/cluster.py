@@ -8,17 +8,17 @@ Kept from the first day: carry a plan out, plan again, get nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-import msgspec
-
-from orch.controllers.replica import Keep, Replace, Retire, Stranded, Verdict, judge
+from orch.controllers.replica import Replace, Retire, Stranded
 from orch.controllers.rooms import rooms
-from orch.model.node import Container, Instant, NodeObservation, Reachable, Unreachable
+from orch.controllers.survey import Survey
+from orch.model.node import Instant, NodeObservation, Reachable, Unreachable
 from orch.model.plan import Action, Adopt, Desired, Forget, Plan, Refusal, Remove, Run
 from orch.model.replica import Replica, Slot, replica_id
-from orch.model.spec import ServiceSpec
-from orch.scheduler.place import Claim, Placement, place
+from orch.model.volume import Volume
+from orch.scheduler.claim import Claim, Held
+from orch.scheduler.place import Placement, place
 
 
 def plan_cluster(desired: Desired, observed: Mapping[str, NodeObservation], *, now: Instant) -> Plan:
@@ -27,143 +27,51 @@ def plan_cluster(desired: Desired, observed: Mapping[str, NodeObservation], *, n
     `now` decides what depends on time; as yet nothing does.
     """
     del now
-    survey = _Survey(desired, observed)
+    survey = Survey(desired, observed)
     placement = _place(desired, observed, survey)
-    actions = [*_settle_strays(survey), *_settle_slots(survey, placement)]
-    return Plan(tuple(actions), tuple(_refusals(desired, observed, survey, placement)))
+    actions = [*_settle_strays(survey), *_settle_slots(desired.cluster, survey, placement)]
+    refusals = tuple(_refusals(desired, observed, survey, placement))
+    return Plan(tuple(actions), refusals, tuple(_new_homes(desired, survey, placement)))
 
 
-class _Case(msgspec.Struct, frozen=True):
-    """A recorded replica, its container where one was seen, and what is to become of it."""
-
-    replica: Replica
-    container: Container | None
-    verdict: Verdict
-
-    @property
-    def serves(self) -> bool:
-        """It is to be replaced and still runs."""
-        return isinstance(self.verdict, Replace) and self.container is not None and self.container.state == "running"
-
-
-class _Survey:
-    """Everything wanted, recorded and seen, brought together by slot.
-
-    `cases`: every record, by slot and attempt. By slot: `newest` has the last of them, `serving` the last that
-    serves although it is to be replaced. `filled`: slots that take no new replica now. `waiting`: those among
-    them whose replica is on a node that does not answer. `strays`: containers without a record, with their node.
-    """
-
-    def __init__(self, desired: Desired, observed: Mapping[str, NodeObservation]) -> None:
-        self.cluster = desired.cluster
-        self.specs = desired.services()
-        self.wanted = {
-            Slot(stack, service, number): spec
-            for (stack, service), spec in self.specs.items()
-            for number in range(1, spec.replicas + 1)
-        }
-        seen = list(_containers(observed))
-        there = {(node, c.replica) for node, c in seen}
-        self.adopted = self._adoptable(seen, {r.slot for r in desired.replicas if _may_hold(r, there, observed)})
-        records = sorted((*desired.replicas, *self.adopted), key=lambda r: (r.slot, r.attempt))
-        claimed = {(r.node, r.id) for r in records}
-        stacks = {s.name for s in desired.stacks}
-        self.strays = [(node, c) for node, c in seen if (node, c.replica) not in claimed and c.slot.stack in stacks]
-        self.last_attempt: dict[Slot, int] = {}
-        for slot, attempt in [*((c.slot, c.attempt) for _, c in seen), *((r.slot, r.attempt) for r in records)]:
-            self.last_attempt[slot] = max(attempt, self.last_attempt.get(slot, 0))
-        self._judge(records, {(node, c.replica): c for node, c in seen}, observed)
-
-    def _adoptable(self, seen: list[tuple[str, Container]], held: set[Slot]) -> list[Replica]:
-        """Containers that fill a slot with just what is wanted, where no record does; the newest of several."""
-        found: dict[Slot, Replica] = {}
-        for node, c in sorted(seen, key=lambda item: (item[1].attempt, item[0])):
-            spec = self.wanted.get(c.slot)
-            if spec is not None and c.slot not in held and c.state == "running" and c.spec_hash == spec.hash:
-                found[c.slot] = _record(c.replica, c.slot, c.attempt, node, spec)
-        return [found[slot] for slot in sorted(found)]
-
-    def _judge(
-        self,
-        records: list[Replica],
-        containers: Mapping[tuple[str, str], Container],
-        observed: Mapping[str, NodeObservation],
-    ) -> None:
-        cases = []
-        for record in records:
-            container = containers.get((record.node, record.id))
-            verdict = judge(record, self.wanted.get(record.slot), observed.get(record.node), container)
-            cases.append(_Case(record, container, verdict))
-        kept = {case.replica.slot: case for case in cases if isinstance(case.verdict, Keep)}
-        self.cases = [_one_only(case, kept.get(case.replica.slot)) for case in cases]
-        self.newest = {case.replica.slot: case for case in self.cases}
-        self.serving = {case.replica.slot: case for case in self.cases if case.serves}
-        self.waiting = {
-            case.replica.slot
-            for case in self.cases
-            if isinstance(case.verdict, Stranded) and case.replica.slot not in kept and self._is_last(case)
-        }
-        self.filled = {*kept, *self.waiting}
-
-    def _is_last(self, stranded: _Case) -> bool:
-        """Whether no later replica of its slot serves; an earlier one was on its way out."""
-        serving = self.serving.get(stranded.replica.slot)
-        return serving is None or serving.replica.attempt < stranded.replica.attempt
-
-    def serves_on(self, case: _Case, refused: Mapping[Slot, str]) -> bool:
-        """Whether it stays although it is to be replaced: its successor fits nowhere, or is out of sight."""
-        slot = case.replica.slot
-        return self.serving.get(slot) is case and (slot in refused or slot in self.waiting)
-
-
-def _one_only(case: _Case, newest_kept: _Case | None) -> _Case:
-    """A slot has one replica: older ones that also run as wanted make way for the newest."""
-    if isinstance(case.verdict, Keep) and case is not newest_kept:
-        return msgspec.structs.replace(case, verdict=Retire("a newer replica fills its slot"))
-    return case
-
-
-def _may_hold(replica: Replica, there: set[tuple[str, str]], observed: Mapping[str, NodeObservation]) -> bool:
-    """Not so when its node was read and has no container of it: then the record is out of date."""
-    node = observed.get(replica.node)
-    if not isinstance(node, Reachable) or node.problem:
-        return node is not None
-    return (replica.node, replica.id) in there
-
-
-def _record(ident: str, slot: Slot, attempt: int, node: str, spec: ServiceSpec) -> Replica:
-    return Replica(ident, slot, attempt, node, spec.hash, spec.request, spec.stop_grace)
-
-
-def _containers(observed: Mapping[str, NodeObservation]) -> Iterator[tuple[str, Container]]:
-    """On nodes that can be worked with: on any other nothing may be done."""
-    for node, observation in sorted(observed.items()):
-        if isinstance(observation, Reachable) and not observation.problem:
-            for container in sorted(observation.containers, key=lambda c: (c.slot, c.attempt, c.id)):
-                yield node, container
-
-
-def _place(desired: Desired, observed: Mapping[str, NodeObservation], survey: _Survey) -> Placement:
+def _place(desired: Desired, observed: Mapping[str, NodeObservation], survey: Survey) -> Placement:
     """Places for all slots that need a new replica. What serves until then keeps its room."""
-    serving = {
-        slot: case.replica
-        for slot, case in survey.serving.items()
-        if slot in survey.waiting or slot not in survey.filled
-    }
-    staying = [case.replica for case in survey.cases if isinstance(case.verdict, Keep | Stranded)]
-    claims = []
-    for slot, spec in survey.wanted.items():
+    claims = list(_claims(survey))
+    if not claims:
+        return Placement({}, {})
+    images = {claim.need.image for claim in claims}
+    homes = _found_volumes(claims, observed) | survey.homes
+    return place(claims, rooms(desired.nodes, observed, survey.holding(), images), homes)
+
+
+def _claims(survey: Survey) -> Iterator[Claim]:
+    for slot, service in survey.wanted.items():
         if slot in survey.filled:
             continue
-        if slot in serving:
-            claims.append(Claim(slot, spec.request, serving[slot].node, serving[slot].request))
+        pin = survey.pinned.get(slot)
+        if (serving := survey.serving.get(slot)) is not None:
+            replica = serving.replica
+            held = Held(replica.request, replica.ports)
+            yield Claim(slot, service.need, replica.node, held, pinned=pin is not None)
         else:
             newest = survey.newest.get(slot)
-            claims.append(Claim(slot, spec.request, newest.replica.node if newest else None))
-    return place(claims, rooms(desired.nodes, observed, [*staying, *serving.values()]))
+            yield Claim(slot, service.need, pin or (newest.replica.node if newest else None), pinned=pin is not None)
 
 
-def _settle_strays(survey: _Survey) -> Iterator[Action]:
+def _found_volumes(claims: Iterable[Claim], observed: Mapping[str, NodeObservation]) -> dict[str, str]:
+    """Volumes without a record that one node alone has: after the state was lost, the data is there."""
+    used = {volume for claim in claims for volume in claim.need.volumes}
+    if not used:
+        return {}
+    there: dict[str, list[str]] = {}
+    for node, observation in observed.items():
+        if isinstance(observation, Reachable):
+            for volume in used.intersection(observation.volumes or ()):
+                there.setdefault(volume, []).append(node)
+    return {volume: nodes[0] for volume, nodes in there.items() if len(nodes) == 1}
+
+
+def _settle_strays(survey: Survey) -> Iterator[Action]:
     for replica in survey.adopted:
         yield Adopt(replica, f"it runs on {replica.node} as wanted, without a record")
     for node, container in survey.strays:
@@ -171,7 +79,7 @@ def _settle_strays(survey: _Survey) -> Iterator[Action]:
         yield Remove(replica, container.id, "there is no record of it")
 
 
-def _settle_slots(survey: _Survey, placement: Placement) -> Iterator[Action]:
+def _settle_slots(cluster: str, survey: Survey, placement: Placement) -> Iterator[Action]:
     """Old replicas go before new ones come; one whose successor fits nowhere serves on."""
     reasons: dict[Slot, str] = {}
     for case in survey.cases:
@@ -184,15 +92,28 @@ def _settle_slots(survey: _Survey, placement: Placement) -> Iterator[Action]:
                     yield Forget(replica, why)
                 else:
                     yield Remove(replica, container.id, why)
+    attempts = survey.last_attempts(placement.bound)
     for slot, node in sorted(placement.bound.items()):
-        spec = survey.wanted[slot]
-        attempt = survey.last_attempt.get(slot, 0) + 1
-        replica = _record(replica_id(survey.cluster, slot, attempt), slot, attempt, node, spec)
-        yield Run(replica, spec, reasons.get(slot, "wanted"))
+        service, attempt = survey.wanted[slot], attempts[slot] + 1
+        replica = service.replica(replica_id(cluster, slot, attempt), slot, attempt, node)
+        yield Run(replica, service.spec, reasons.get(slot, "wanted"), service.volumes, service.files)
+
+
+def _new_homes(desired: Desired, survey: Survey, placement: Placement) -> Iterator[Volume]:
+    """Where volumes have their data from now on of which there was no record: where replicas that use them are, or are
+    going to be."""
+    known = {volume.name for volume in desired.volumes}
+    found: dict[str, Volume] = {}
+    for slot, service in survey.wanted.items():
+        for name in service.need.volumes:
+            home = survey.homes.get(name) or placement.bound.get(slot)
+            if home is not None and name not in known:
+                found.setdefault(name, Volume(name, home, slot.stack))
+    yield from (found[name] for name in sorted(found))
 
 
 def _refusals(
-    desired: Desired, observed: Mapping[str, NodeObservation], survey: _Survey, placement: Placement
+    desired: Desired, observed: Mapping[str, NodeObservation], survey: Survey, placement: Placement
 ) -> Iterator[Refusal]:
     for slot, reason in sorted(placement.refused.items()):
         yield Refusal(str(slot), reason)

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from orch.controllers.service import Service
 from orch.model.node import Container, NodeObservation, Reachable, Unreachable
 from orch.model.replica import Replica
 from orch.model.spec import ServiceSpec
@@ -33,19 +34,21 @@ class Stranded(msgspec.Struct, frozen=True):
 
 Verdict: TypeAlias = Keep | Retire | Replace | Stranded
 
+_KEEP = Keep()
+
 
 def judge(
     replica: Replica,
-    spec: ServiceSpec | None,
+    service: Service | None,
     node: NodeObservation | None,
     container: Container | None,
 ) -> Verdict:
-    """`spec` None: the slot is not wanted. `node` None: the node is not in the inventory any more.
+    """`service` None: the slot is not wanted. `node` None: the node is not in the inventory any more.
 
     The container's own label counts beside the record, which may come from an old backup.
     """
     match node:
-        case None if spec is None:
+        case None if service is None:
             return Retire(f"not wanted, and {replica.node} has left the inventory")
         case None:
             return Replace(f"{replica.node} has left the inventory")
@@ -53,14 +56,14 @@ def judge(
             return Stranded()
         case Reachable(problem=problem) if problem:
             return Stranded()
-        case _ if spec is None:
+        case _ if service is None:
             return Retire("not wanted any more")
         case _ if container is None:
             return Replace("its container is gone")
-        case _ if {replica.spec_hash, container.spec_hash} != {spec.hash}:
-            return Replace(_change(container, spec))
+        case _ if replica.spec_hash != service.hash or container.spec_hash != service.hash:
+            return Replace(_change(container, service.spec))
         case _:
-            return _judge_state(container, spec)
+            return _judge_state(container, service)
 
 
 def _change(container: Container, spec: ServiceSpec) -> str:
@@ -69,14 +72,14 @@ def _change(container: Container, spec: ServiceSpec) -> str:
     return "its specification changed"
 
 
-def _judge_state(container: Container, spec: ServiceSpec) -> Verdict:
+def _judge_state(container: Container, service: Service) -> Verdict:
     match container.state:
         case "running" | "paused":
-            return Keep()
+            return _KEEP
         case "created":
             return Replace("it never started")
-        case "exited" if _finished(container, spec):
-            return Keep()
+        case "exited" if service.is_job or _finished(container, service.spec):
+            return _KEEP
         case "exited":
             return Replace(f"it {exit_reason(container)}")
         case state:

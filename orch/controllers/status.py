@@ -1,13 +1,17 @@
-"""How things stand, for people and programs: rows about replicas and nodes."""
+"""How things stand, for people and programs: rows about replicas, services, stacks and nodes."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
 from orch.controllers.replica import exit_reason
+from orch.controllers.service import services_of
+from orch.controllers.slots import wanted_slots
+from orch.model.container import Port
 from orch.model.node import (
     Container,
     Instant,
@@ -21,6 +25,7 @@ from orch.model.node import (
 from orch.model.plan import Desired
 from orch.model.replica import Replica, Slot
 from orch.model.resources import Resources, total
+from orch.model.spec import Mode
 
 ReplicaState = Literal["pending", "created", "running", "paused", "exited", "removing", "missing", "unknown"]
 
@@ -48,9 +53,50 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
         return str(Slot(self.stack, self.service, self.slot))
 
     @property
+    def alive(self) -> bool:
+        """It is there, or as good as: an ended job counts, one whose node does not answer does not."""
+        return self.state in {"running", "paused", "exited"}
+
+    @property
     def failed(self) -> bool:
         """It ran to an end that is no success, and nothing will start it again by itself."""
         return self.state == "exited" and self.exit_code != 0
+
+
+class ServiceStatus(msgspec.Struct, frozen=True):
+    """`desired`: the slots it wants now; of a global service, those of the nodes that may run it. `updated`: replicas
+    that are there and made from what is wanted; `completed`: those of a job that ended with 0. `vip` is None and
+    `endpoints` are empty as long as there is no network between nodes."""
+
+    stack: str
+    service: str
+    mode: Mode
+    desired: int
+    running: int
+    ready: int
+    updated: int
+    completed: int
+    image: str
+    vip: str | None = None
+    ports: tuple[Port, ...] = ()
+    endpoints: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.stack}/{self.service}"
+
+
+class StackStatus(msgspec.Struct, frozen=True):
+    """Sums over its services. `leaving`: replicas that a stack which is not wanted any more still has."""
+
+    stack: str
+    services: int
+    desired: int
+    running: int
+    ready: int
+    updated: int
+    completed: int
+    leaving: int = 0
 
 
 class NodeStatus(msgspec.Struct, frozen=True):
@@ -77,27 +123,32 @@ class NodeStatus(msgspec.Struct, frozen=True):
 
 def replica_statuses(desired: Desired, observed: Mapping[str, NodeObservation]) -> list[ReplicaStatus]:
     """One for every slot wanted or still filled, sorted."""
-    specs = desired.services()
+    services = services_of(desired)
+    containers = _containers(observed)
     recorded: dict[Slot, list[Replica]] = {}
     for replica in desired.replicas:
         recorded.setdefault(replica.slot, []).append(replica)
-    wanted = {Slot(*key, number) for key, spec in specs.items() for number in range(1, spec.replicas + 1)}
-    containers = {
-        (node, container.replica): container
-        for node, observation in observed.items()
-        if isinstance(observation, Reachable)
-        for container in observation.containers
-    }
+    wanted = wanted_slots(services, desired, observed, containers).slots
     rows: list[ReplicaStatus] = []
-    for slot in sorted(wanted | set(recorded)):
-        spec = specs.get((slot.stack, slot.service))
-        image = spec.image if spec else ""
+    for slot in sorted({*wanted, *recorded}):
+        service = services.get((slot.stack, slot.service))
+        image = service.spec.image if service else ""
         if slot not in recorded:
             rows.append(_pending(slot, image))
         for replica in recorded.get(slot, []):
             container = containers.get((replica.node, replica.id))
             rows.append(_filled(replica, image, container, observed.get(replica.node)))
     return rows
+
+
+def _containers(observed: Mapping[str, NodeObservation]) -> dict[tuple[str, str], Container]:
+    """By node and replica."""
+    return {
+        (node, container.replica): container
+        for node, observation in observed.items()
+        if isinstance(observation, Reachable) and not observation.problem
+        for container in observation.containers
+    }
 
 
 def _pending(slot: Slot, image: str) -> ReplicaStatus:
@@ -138,6 +189,55 @@ def _state(replica: Replica, container: Container | None, node: NodeObservation 
         return "missing", "it has no container; the next apply makes one"
     reason = exit_reason(container) if container.state == "exited" else ""
     return container.state, reason
+
+
+def service_statuses(desired: Desired, observed: Mapping[str, NodeObservation]) -> list[ServiceStatus]:
+    """One for every service wanted, sorted."""
+    services = services_of(desired)
+    wanted = wanted_slots(services, desired, observed, _containers(observed)).slots
+    hashes = {replica.id: replica.spec_hash for replica in desired.replicas}
+    slots = Counter((slot.stack, slot.service) for slot in wanted)
+    rows: dict[tuple[str, str], list[ReplicaStatus]] = {}
+    for row in replica_statuses(desired, observed):
+        if Slot(row.stack, row.service, row.slot) in wanted:
+            rows.setdefault((row.stack, row.service), []).append(row)
+    return [
+        ServiceStatus(
+            stack=service.stack,
+            service=service.spec.name,
+            mode=service.spec.mode,
+            desired=slots[key],
+            running=sum(row.state == "running" for row in rows.get(key, [])),
+            ready=sum(row.ready for row in rows.get(key, [])),
+            updated=sum(row.alive and hashes[row.id or ""] == service.hash for row in rows.get(key, [])),
+            completed=sum(service.is_job and row.exit_code == 0 for row in rows.get(key, [])),
+            image=service.spec.image,
+            ports=service.spec.ports,
+        )
+        for key, service in services.items()
+    ]
+
+
+def stack_statuses(desired: Desired, observed: Mapping[str, NodeObservation]) -> list[StackStatus]:
+    """One for every stack wanted, and for those that are not and still have replicas; sorted."""
+    services = service_statuses(desired, observed)
+    names = {stack.name for stack in desired.stacks} | {replica.slot.stack for replica in desired.replicas}
+    rows = []
+    for name in sorted(names):
+        own = [service for service in services if service.stack == name]
+        rows.append(
+            StackStatus(
+                stack=name,
+                services=len(own),
+                desired=sum(service.desired for service in own),
+                running=sum(service.running for service in own),
+                ready=sum(service.ready for service in own),
+                updated=sum(service.updated for service in own),
+                completed=sum(service.completed for service in own),
+                leaving=sum(r.slot.stack == name for r in desired.replicas) if not own else 0,
+            )
+        )
+    return rows
 
 
 def node_statuses(desired: Desired, observed: Mapping[str, NodeObservation]) -> list[NodeStatus]:

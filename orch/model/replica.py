@@ -7,6 +7,7 @@ import hashlib
 
 import msgspec
 
+from orch.model.container import Port
 from orch.model.resources import Resources
 
 
@@ -25,7 +26,8 @@ class Replica(msgspec.Struct, frozen=True):
     """The record of one container that fills a slot, kept from before it is started until it is gone.
 
     A replica is never revived: what takes its place is another one, with `attempt` one higher. `request` is
-    what it was placed with, and stays set aside for it until it is gone; `stop_grace` is in seconds.
+    what it was placed with and `ports` what it opened on its node, each with its published number; both stay set aside
+    for it until it is gone. `stop_grace` is in seconds.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Replica(msgspec.Struct, frozen=True):
     spec_hash: str
     request: Resources = Resources()
     stop_grace: int = 10
+    ports: tuple[Port, ...] = ()
 
     @property
     def container(self) -> str:

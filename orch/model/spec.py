@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Literal
 
 import msgspec
@@ -95,12 +96,20 @@ def _told(value: msgspec.Struct) -> dict[str, object]:
     told: dict[str, object] = {}
     if (tag := value.__struct_config__.tag) is not None:
         told["type"] = tag
-    for field in msgspec.structs.fields(value):
-        own = getattr(value, field.name)
-        made = field.default_factory is not msgspec.NODEFAULT
-        if own != (field.default_factory() if made else field.default):
-            told[field.name] = _told_value(own)
+    for name, default in _defaults(type(value)):
+        own = getattr(value, name)
+        if own != default:
+            told[name] = _told_value(own)
     return told
+
+
+@cache
+def _defaults(kind: type[msgspec.Struct]) -> tuple[tuple[str, object], ...]:
+    """Each field with its default. msgspec finds its annotations anew whenever it is asked, which takes long."""
+    return tuple(
+        (field.name, field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory())
+        for field in msgspec.structs.fields(kind)
+    )
 
 
 def _told_value(value: object) -> object:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from orch.model.container import Port
 from orch.model.node import Container, NodeObservation, Reachable
 from orch.model.plan import Adopt, Desired, Forget, Plan, Remove, Run
 from orch.model.replica import Replica
@@ -26,6 +28,7 @@ def apply_plan(plan: Plan, desired: Desired, observed: Mapping[str, NodeObservat
         match action:
             case Run(replica, spec):
                 _start(fleet, replica, spec.image)
+                _open_ports(replica, (other for other in records.values() if other.node == replica.node))
                 records[key] = replica
             case Adopt(replica):
                 _find(fleet, replica)
@@ -35,7 +38,12 @@ def apply_plan(plan: Plan, desired: Desired, observed: Mapping[str, NodeObservat
                 records.pop(key, None)
             case Forget():
                 del records[key]
-    return msgspec.structs.replace(desired, replicas=tuple(records.values())), fleet
+    if known := {volume.name for volume in desired.volumes} & {volume.name for volume in plan.volumes}:
+        raise Impossible(f"{known} have a home already")
+    after = msgspec.structs.replace(
+        desired, replicas=tuple(records.values()), volumes=(*desired.volumes, *plan.volumes)
+    )
+    return after, fleet
 
 
 def container_of(replica: Replica, image: str) -> Container:
@@ -65,6 +73,22 @@ def _start(fleet: Observed, replica: Replica, image: str) -> None:
         raise Impossible(f"{replica.node} has a container {replica.container} already")
     containers = (*node.containers, container_of(replica, image))
     fleet[replica.node] = msgspec.structs.replace(node, containers=containers)
+
+
+def _open_ports(replica: Replica, others: Iterable[Replica]) -> None:
+    for other in others:
+        for port, taken in itertools.product(replica.ports, other.ports):
+            if conflict(port, taken):
+                raise Impossible(f"{replica.node} has port {port.published} open for {other.slot}")
+
+
+def conflict(port: Port, other: Port) -> bool:
+    """Whether a node cannot open both."""
+    return (
+        (port.protocol, port.published) == (other.protocol, other.published)
+        and port.published != 0
+        and (port.address == other.address or "" in (port.address, other.address))
+    )
 
 
 def _stop(fleet: Observed, name: str, container: str) -> None:

@@ -6,18 +6,23 @@ import msgspec
 import pytest
 
 from orch.controllers.replica import Keep, Replace, Retire, Stranded, Verdict, judge
+from orch.controllers.service import Service, service_of
 from orch.model.node import Container, ContainerState, NodeObservation
 from orch.model.spec import RestartCondition, RestartPolicy, ServiceSpec
-from tests.unit.clusters import answers, container_of, replica_of, silent, web
+from tests.unit.clusters import answers, container_of, replica_of, shop, silent, web
 
 SPEC = web()
 REPLICA = replica_of(SPEC, "w1")
 RUNNING = container_of(REPLICA, SPEC)
 
 
+def service(spec: ServiceSpec) -> Service:
+    return service_of(shop(spec), spec)
+
+
 def verdict(container: Container | None, spec: ServiceSpec = SPEC) -> Verdict:
     """Of a replica made from `spec` on a node that answers."""
-    return judge(replica_of(spec, "w1"), spec, answers(), container)
+    return judge(replica_of(spec, "w1"), service(spec), answers(), container)
 
 
 def ended(condition: RestartCondition, exit_code: int, *, attempts: int = 0, oom: bool = False) -> Verdict:
@@ -26,7 +31,7 @@ def ended(condition: RestartCondition, exit_code: int, *, attempts: int = 0, oom
 
 
 def test_a_replica_of_a_node_that_left_the_inventory_is_replaced_where_it_is_wanted() -> None:
-    assert judge(REPLICA, SPEC, None, None) == Replace("w1 has left the inventory")
+    assert judge(REPLICA, service(SPEC), None, None) == Replace("w1 has left the inventory")
 
 
 def test_a_replica_of_a_node_that_left_the_inventory_is_retired_where_it_is_not_wanted() -> None:
@@ -38,7 +43,7 @@ def test_a_replica_of_a_node_that_left_the_inventory_is_retired_where_it_is_not_
 def test_on_a_node_that_cannot_be_worked_with_every_replica_is_stranded(
     node: NodeObservation, spec: ServiceSpec | None
 ) -> None:
-    assert judge(REPLICA, spec, node, None) == Stranded()
+    assert judge(REPLICA, service(spec) if spec else None, node, None) == Stranded()
 
 
 @pytest.mark.parametrize("container", [RUNNING, None], ids=["running", "gone"])
@@ -51,17 +56,17 @@ def test_a_replica_without_its_container_is_replaced() -> None:
 
 
 def test_a_lost_container_is_the_reason_even_when_the_specification_changed_too() -> None:
-    assert judge(REPLICA, web("nginx:2"), answers(), None) == Replace("its container is gone")
+    assert judge(REPLICA, service(web("nginx:2")), answers(), None) == Replace("its container is gone")
 
 
 def test_another_image_is_named_with_the_old_one() -> None:
-    assert judge(REPLICA, web("nginx:2"), answers(), RUNNING) == Replace("image nginx:1 → nginx:2")
+    assert judge(REPLICA, service(web("nginx:2")), answers(), RUNNING) == Replace("image nginx:1 → nginx:2")
 
 
 def test_any_other_change_of_the_specification_replaces_too() -> None:
     changed = msgspec.structs.replace(SPEC, environment={"DEBUG": "1"})
 
-    assert judge(REPLICA, changed, answers(), RUNNING) == Replace("its specification changed")
+    assert judge(REPLICA, service(changed), answers(), RUNNING) == Replace("its specification changed")
 
 
 def test_a_container_made_from_another_specification_is_replaced_whatever_its_record_says() -> None:
@@ -72,7 +77,7 @@ def test_a_container_made_from_another_specification_is_replaced_whatever_its_re
 
 
 def test_a_changed_number_of_replicas_changes_no_replica() -> None:
-    assert judge(REPLICA, web(replicas=9), answers(), RUNNING) == Keep()
+    assert judge(REPLICA, service(web(replicas=9)), answers(), RUNNING) == Keep()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 
 from orch.model.replica import Slot
 from orch.model.resources import Resources
-from orch.scheduler.place import Claim, Placement, Room, place
+from orch.scheduler.claim import Claim, Held, Need, Room
+from orch.scheduler.place import Placement, place
 from tests.unit.clusters import GIB, MIB
 
 WHOLE = Resources(4000, 4 * GIB)
@@ -24,8 +25,13 @@ def slot(number: int, service: str = "web") -> Slot:
     return Slot("shop", service, number)
 
 
+def claim(slot: Slot, request: Resources, preferred: str | None = None, held: Resources | None = None) -> Claim:
+    need = Need((slot.stack, slot.service), request)
+    return Claim(slot, need, preferred, Held(held) if held is not None else None)
+
+
 def claims(count: int, request: Resources = SMALL) -> list[Claim]:
-    return [Claim(slot(number), request) for number in range(1, count + 1)]
+    return [claim(slot(number), request) for number in range(1, count + 1)]
 
 
 def nodes_of(placement: Placement) -> dict[int, str]:
@@ -34,7 +40,7 @@ def nodes_of(placement: Placement) -> dict[int, str]:
 
 
 def refusal(request: Resources, *rooms: Room) -> str:
-    placement = place([Claim(slot(1), request)], rooms)
+    placement = place([claim(slot(1), request)], rooms)
     assert placement.bound == {}
     return placement.refused[slot(1)]
 
@@ -88,7 +94,7 @@ def test_with_all_else_equal_the_name_decides() -> None:
 
 
 def test_the_order_of_claims_and_rooms_changes_nothing() -> None:
-    wanted = [*claims(2), Claim(slot(1, "other"), Resources(3000, GIB)), Claim(slot(3), SMALL, "w2", SMALL)]
+    wanted = [*claims(2), claim(slot(1, "other"), Resources(3000, GIB)), claim(slot(3), SMALL, "w2", SMALL)]
     rooms = [room("w1"), room("w2", Resources(3000, 2 * GIB), web=1), room("w3", Resources(200, GIB))]
 
     outcomes = [place(a, b) for a in itertools.permutations(wanted) for b in itertools.permutations(rooms)]
@@ -98,7 +104,7 @@ def test_the_order_of_claims_and_rooms_changes_nothing() -> None:
 
 
 def test_a_claim_goes_back_to_its_node_though_others_are_emptier() -> None:
-    placement = place([Claim(slot(1), SMALL, preferred="w2")], [room("w1"), room("w2", Resources(1000, GIB), web=3)])
+    placement = place([claim(slot(1), SMALL, preferred="w2")], [room("w1"), room("w2", Resources(1000, GIB), web=3)])
 
     assert nodes_of(placement) == {1: "w2"}
 
@@ -106,18 +112,18 @@ def test_a_claim_goes_back_to_its_node_though_others_are_emptier() -> None:
 def test_a_claim_whose_node_has_no_room_goes_to_the_best_other_one() -> None:
     rooms = [room("w1", Resources(200, GIB)), room("w2", Resources(50, GIB)), room("w3")]
 
-    assert nodes_of(place([Claim(slot(1), SMALL, preferred="w2")], rooms)) == {1: "w3"}
+    assert nodes_of(place([claim(slot(1), SMALL, preferred="w2")], rooms)) == {1: "w3"}
 
 
 @pytest.mark.parametrize("preferred", ["w2", "gone"], ids=["closed", "not there any more"])
 def test_a_claim_whose_node_takes_nothing_goes_elsewhere(preferred: str) -> None:
-    placement = place([Claim(slot(1), SMALL, preferred)], [room("w1"), room("w2", closed="unreachable")])
+    placement = place([claim(slot(1), SMALL, preferred)], [room("w1"), room("w2", closed="unreachable")])
 
     assert nodes_of(placement) == {1: "w1"}
 
 
 def test_claims_with_a_node_come_before_fresh_ones() -> None:
-    fresh, settled = Claim(slot(1), Resources(3000)), Claim(slot(2), Resources(2000), preferred="w1")
+    fresh, settled = claim(slot(1), Resources(3000)), claim(slot(2), Resources(2000), preferred="w1")
 
     placement = place([fresh, settled], [room("w1")])
 
@@ -125,7 +131,7 @@ def test_claims_with_a_node_come_before_fresh_ones() -> None:
 
 
 def test_the_largest_service_is_placed_first() -> None:
-    large, small = Claim(slot(1, "zoo"), Resources(0, 3 * GIB)), Claim(slot(1, "app"), Resources(0, 2 * GIB))
+    large, small = claim(slot(1, "zoo"), Resources(0, 3 * GIB)), claim(slot(1, "app"), Resources(0, 2 * GIB))
 
     placement = place([small, large], [room("w1")])
 
@@ -135,15 +141,15 @@ def test_the_largest_service_is_placed_first() -> None:
 def test_held_room_serves_the_claim_that_holds_it() -> None:
     full = room("w1", Resources(0, 4 * GIB), web=1)
 
-    placement = place([Claim(slot(1), Resources(4000), preferred="w1", held=Resources(4000))], [full])
+    placement = place([claim(slot(1), Resources(4000), preferred="w1", held=Resources(4000))], [full])
 
     assert placement == Placement({slot(1): "w1"}, {})
 
 
 def test_held_room_of_a_refused_claim_is_given_to_nobody() -> None:
     """The old replica serves on, so what it holds is not free."""
-    grows = Claim(slot(1), Resources(5000), preferred="w1", held=Resources(3000))
-    fresh = Claim(slot(1, "other"), Resources(2000))
+    grows = claim(slot(1), Resources(5000), preferred="w1", held=Resources(3000))
+    fresh = claim(slot(1, "other"), Resources(2000))
 
     placement = place([grows, fresh], [room("w1", Resources(1000, 4 * GIB), web=1)])
 
@@ -158,8 +164,8 @@ def test_held_room_of_a_refused_claim_is_given_to_nobody() -> None:
 
 def test_held_room_of_a_claim_that_moves_away_is_free_for_those_refused_before_it() -> None:
     """web.1 is tried first and fits only where web.2 makes room."""
-    grows = Claim(slot(1), Resources(3000), preferred="w1", held=Resources(1000))
-    moves = Claim(slot(2), Resources(2500), preferred="w1", held=Resources(2000))
+    grows = claim(slot(1), Resources(3000), preferred="w1", held=Resources(1000))
+    moves = claim(slot(2), Resources(2500), preferred="w1", held=Resources(2000))
 
     placement = place([grows, moves], [room("w1", Resources(0, GIB), web=2), room("w2", Resources(2500, GIB))])
 
@@ -213,16 +219,15 @@ def test_without_nodes_everything_is_refused() -> None:
         ),
         (
             [room("w1", Resources(4000, 100 * MIB)), room("w2", Resources(1000, GIB))],
-            "1 of 2 nodes lacks 512m memory (most free: w1 100m); 1 of 2 nodes lacks 2 cpus (most free: w2 1)",
+            "1 of 2 nodes lacks 2 cpus (most free: w2 1); 1 of 2 nodes lacks 512m memory (most free: w1 100m)",
         ),
         (
             [room("w1", Resources(0, 0)), room("w2", Resources(0, 310 * MIB)), room("w3", closed="unreachable")],
-            "2 of 3 nodes lack 512m memory (most free: w2 310m); 2 of 3 nodes lack 2 cpus (most free: w1 0); "
-            "1 is unreachable",
+            "2 of 3 nodes lack 512m memory and 2 cpus (most free: w2 310m and 0 cpus); 1 is unreachable",
         ),
         (
             [room("w1", closed="unsuitable"), room("w2", closed="not schedulable"), room("w3", closed="unsuitable")],
-            "1 is not schedulable; 2 are unsuitable",
+            "2 are unsuitable; 1 is not schedulable",
         ),
         ([room("w1", Resources(-100, GIB))], "the only node lacks 2 cpus (most free: w1 0)"),
     ],
