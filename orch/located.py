@@ -96,7 +96,7 @@ class Located:
         """A scalar as text: numbers and booleans count as they are commonly written."""
         match self.value:
             case str():
-                return self.value
+                return str(self.value)
             case bool():
                 return "true" if self.value else "false"
             case float() if math.isfinite(self.value):
