@@ -28,6 +28,7 @@ _BOOL = "tag:yaml.org,2002:bool"
 _MERGE = "tag:yaml.org,2002:merge"
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
 _NUMBER_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float")}
 _WHOLE = re.compile(r"[-+]?(?:0x[0-9a-fA-F]+|0o?[0-7]+|0|[1-9][0-9]*)")
 _DIGITS = 300  # Far beyond any use, and below the 4,300 from which on Python does not print a number.
@@ -186,7 +187,8 @@ def read_resources(place: Located) -> Resources:
 
 def parse_located(text: str, file: str, *, tags: Collection[str] = (), written: bool = False) -> Located:
     """`file` is only a name for error messages. What stands under one of `tags` knows its tag, and scalars among it
-    are read as Verbatim text. With `written`, numbers are read as Numerals."""
+    are read as Verbatim text. With `written`, numbers are read as Numerals, and dates
+    as text unseen."""
     try:
         loader, node = _compose(text)
         return Located(None, file, 1, "") if node is None else _Builder(loader, file, tags, written).build(node, "")
@@ -260,6 +262,8 @@ class _Builder:
             return Verbatim(node.value)
         if self._written and node.tag in _NUMBER_TAGS:
             return Numeral(node.value)
+        if self._written and node.tag == _TIMESTAMP:
+            return str(node.value)
         try:
             value = self._loader.construct_object(node, deep=True)
         except ValueError as error:

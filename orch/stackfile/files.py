@@ -67,23 +67,28 @@ def read_file_mounts(
     declared: Mapping[tuple[Kind, str], FileSpec],
     mounts: tuple[Mount, ...],
 ) -> tuple[FileMount, ...]:
-    """Sorted by target, of which the entry that stands last counts; one that is a volume too is refused."""
+    """Sorted by target. One that is a volume too is refused."""
     taken = {mount.target for mount in mounts}
-    found: dict[str, FileMount] = {}
-    kinds: dict[str, str] = {}
+    found = []
     for kind, key, place in used_files(entries):
-        mount = _mount(kind, key, place, declared)
-        if mount.target in taken:
-            place.fail(f"{mount.target} is a volume or tmpfs too; it can be one of them")
-        if kinds.setdefault(mount.target, kind) != kind:
-            place.fail(f"{mount.target} is a config too; it can be one of them")
-        found[mount.target] = mount
-    return tuple(sorted(found.values(), key=lambda m: m.target))
+        target = _target(kind, key, place)
+        if target in taken:
+            place.fail(f"{target} is a volume, a tmpfs or another kind of file too; it can be one of them")
+        taken.add(target)
+        found.append(_mount(key, target, place, declared[kind, key]))
+    return tuple(sorted(found, key=lambda m: m.target))
 
 
 def used_files(entries: Mapping[str, Located]) -> list[tuple[Kind, str, Located]]:
-    """What a service uses: the kind, the key, and the place that names it."""
-    return [(kind, _source(place), place) for kind in _KINDS for place in values.items(entries, f"{kind}s")]
+    """What a service uses: the kind, the key, and the place that names it. Of one target, the last entry counts."""
+    used: list[tuple[Kind, str, Located]] = []
+    for kind in _KINDS:
+        by_target: dict[str, tuple[Kind, str, Located]] = {}
+        for place in values.items(entries, f"{kind}s"):
+            key = _source(place)
+            by_target[_target(kind, key, place)] = kind, key, place
+        used += by_target.values()
+    return used
 
 
 def _source(place: Located) -> str:
@@ -92,16 +97,19 @@ def _source(place: Located) -> str:
     return place.mapping()["source"].string()
 
 
-def _mount(kind: Kind, key: str, place: Located, declared: Mapping[tuple[Kind, str], FileSpec]) -> FileMount:
+def _target(kind: Kind, key: str, place: Located) -> str:
     entries = place.mapping()
     target = values.optional(entries, "target", values.text, key)
     where = entries.get("target", place)
+    return values.container_path(where.with_value(target if target.startswith("/") else f"{_FOLDERS[kind]}/{target}"))
+
+
+def _mount(key: str, target: str, place: Located, declared: FileSpec) -> FileMount:
+    entries = place.mapping()
     return FileMount(
         source=key,
-        target=values.container_path(
-            where.with_value(target if target.startswith("/") else f"{_FOLDERS[kind]}/{target}")
-        ),
-        digest=declared[kind, key].digest,
+        target=target,
+        digest=declared.digest,
         uid=values.optional(entries, "uid", values.whole(0, _HIGHEST_ID), 0),
         gid=values.optional(entries, "gid", values.whole(0, _HIGHEST_ID), 0),
         mode=values.optional(entries, "mode", values.mode, 0o444),

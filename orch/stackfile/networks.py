@@ -36,16 +36,15 @@ def read_networks(top: Mapping[str, Located], stack: str, used: bool) -> tuple[N
 def uses_default(service: Located) -> bool:
     entries = service.mapping()
     named = values.section(entries, "networks")
-    return DEFAULT in named or (not named and values.optional(entries, "network_mode", values.text, None) is None)
+    return DEFAULT in named or (not named and not _has_mode(entries))
 
 
 def read_network_uses(entries: Mapping[str, Located], reading: Reading) -> tuple[NetworkUse, ...]:
     """Sorted. A service that says nothing is in the default network."""
     named = values.section(entries, "networks")
-    mode = entries.get("network_mode")
-    if mode is not None and mode.value is not None:
-        if named:
-            mode.fail("stands beside networks; a service has one of them")
+    if named and values.optional(entries, "network_mode", values.text, None) is not None:
+        entries["network_mode"].fail("stands beside networks; a service has one of them")
+    if _has_mode(entries):
         return ()
     if not named:
         return (NetworkUse(reading.networks[DEFAULT]),)
@@ -65,6 +64,12 @@ def read_network_mode(place: Located, reading: Reading) -> str:
     return "" if shared_namespace(place, reading) else values.one_of(*_MODES)(place)
 
 
+def _has_mode(entries: Mapping[str, Located]) -> bool:
+    """Whether the service does without networks. One that wants another container's keeps its own."""
+    mode = values.optional(entries, "network_mode", values.text, "")
+    return bool(mode) and not mode.startswith(("service:", "container:"))
+
+
 def shared_namespace(place: Located, reading: Reading) -> bool:
     """Whether another container's is meant: `service:NAME`, `container:NAME`. It is noted."""
     what, colon, name = place.string().partition(":")
@@ -73,8 +78,8 @@ def shared_namespace(place: Located, reading: Reading) -> bool:
     if not name or (what == "service" and name not in reading.services):
         place.fail(f"there is no service {name[:60]!r} in this file")
     key = place.path.rpartition(".")[2]
-    kind = f"{key}: another container's {LATER}"
-    reading.note(place, kind, f"{kind}; the replica gets its own")
+    said = f"another container's {LATER}; the replica gets its own"
+    reading.note(place, f"{key} {said}", said)
     return True
 
 

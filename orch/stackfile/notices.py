@@ -22,24 +22,23 @@ class Notices:
     """Collects warnings while files are read. Each `kind` is said once, for the first place that has it."""
 
     def __init__(self) -> None:
-        self._first: dict[str, tuple[Located, str]] = {}
-        self._more: dict[str, int] = {}
+        self._said: dict[str, dict[tuple[str, int, str], str]] = {}
 
     def add(self, place: Located, kind: str, message: str) -> None:
-        if kind in self._first:
-            first = self._first[kind][0]
-            # One place can be read twice: a service that others extend.
-            self._more[kind] += (place.file, place.line, place.path) != (first.file, first.line, first.path)
-        else:
-            self._first[kind], self._more[kind] = (place, message), 0
+        said = self._said.setdefault(kind, {})
+        # One place can be read twice: a service that others extend.
+        said.setdefault((place.file, place.line, place.path), message)
 
     def all(self) -> tuple[Notice, ...]:
         """In the order of their files and lines."""
-        return tuple(sorted(self._notice(kind) for kind in self._first))
+        return tuple(sorted(self._notice(kind) for kind in self._said))
 
     def _notice(self, kind: str) -> Notice:
-        place, message = self._first[kind]
-        where = f"{place.path}: " if place.path else ""
-        more = self._more[kind]
+        said = self._said[kind]
+        # Of the file that was met first.
+        met = next(iter(said))[0]
+        file, line, path = min((place for place in said if place[0] == met), key=lambda place: place[1])
+        where = f"{path}: " if path else ""
+        more = len(said) - 1
         also = f" (and in {more} more place{'s' if more > 1 else ''})" if more else ""
-        return Notice(place.file, place.line, f"{where}{message}{also}")
+        return Notice(file, line, f"{where}{said[file, line, path]}{also}")

@@ -107,7 +107,8 @@ def exact_seconds(place: Located) -> Decimal:
 
 def size(place: Located) -> int:
     """Bytes."""
-    found = place.parsed(parse_memory)
+    whole = place.value.whole() if isinstance(place.value, Numeral) else None
+    found = place.parsed(parse_memory) if whole is None or whole < 0 else whole
     if found > MOST:
         place.expected("a size that memory can have")
     return found
@@ -146,4 +147,6 @@ def container_path(place: Located) -> str:
     parts = [part for part in written.split("/") if part not in {"", "."}]
     if ".." in parts:
         place.expected("a path without ..")
+    if not parts:
+        place.expected("a path below /")
     return "/" + "/".join(parts)

@@ -10,8 +10,8 @@ import pytest
 
 from orch.errors import InputError
 from orch.located import parse_located
-from orch.model.resources import Resources
 from orch.model.container import NetworkUse
+from orch.model.resources import Resources
 from orch.model.spec import NetworkSpec, RestartPolicy, ServiceSpec, StackSpec
 from orch.stackfile.compose import build_stack, read_stack
 from orch.stackfile.shapes import TAGS

@@ -13,8 +13,8 @@ POLICIES = "no, always, unless-stopped, on-failure or on-failure:N"
 
 
 def refused(text: str, name: str | None = None) -> str:
+    document = parse_located(text, "c.yml", tags=TAGS, written=True)
     with pytest.raises(InputError) as caught:
-        document = parse_located(text, "c.yml", tags=TAGS, written=True)
         build_stack(document, name=name, fallback="folder", variables={"SET": "x"})
     return str(caught.value)
 
