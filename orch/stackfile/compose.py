@@ -60,9 +60,16 @@ def read_stack(
     return _stack(documents, scope, notices, name=name, fallback=fallback or "stack", profiles=profiles)
 
 
-def build_stack(document: Located, *, name: str | None, fallback: str, variables: Mapping[str, str]) -> StackFile:
-    """As `read_stack`, from a document that is read already; relative paths begin in the working folder."""
-    return _stack([document], Scope(Path(), variables), Notices(), name=name, fallback=fallback, profiles=())
+def build_stack(
+    document: Located,
+    *,
+    name: str | None,
+    fallback: str,
+    variables: Mapping[str, str],
+    folder: Path = Path(),
+) -> StackFile:
+    """As `read_stack`, from a document that is read already; relative paths begin in `folder`."""
+    return _stack([document], Scope(folder, variables), Notices(), name=name, fallback=fallback, profiles=())
 
 
 def _environment(
@@ -92,24 +99,35 @@ def _stack(
     except RecursionError:
         raise InputError(documents[0].file, None, "is nested too deeply") from None
     enabled = set(profiles) or set(scope.variables.get(_PROFILES_VARIABLE, "").split(","))
+    declared = _services(model, documents[0])
     model = _with_profiles(model, enabled)
-    services = _services(model, documents[0])
+    services = values.section(model.mapping(), "services")
+    if not services:
+        known = sorted({profile for place in declared.values() for profile in _profiles(place)})
+        message = f"no service is enabled; --profile NAME enables some, of {', '.join(known)}"
+        raise InputError(documents[0].file, None, message)
     notice_unused(model, STACK, notices)
-    reading = Reading(loader.scopes, notices, services=dict.fromkeys(services, True))
+    reading = Reading(loader.scopes, notices, services=tuple(services))
     return _read(name, model, services, reading)
 
 
 def _read(name: str, model: Located, services: Mapping[str, Located], reading: Reading) -> StackFile:
     made = {key: place for key, place in services.items() if not is_provided(place)}
+    if not made:
+        next(iter(services.values())).fail("has a provider, and there is no other service that orch could run")
     volumes = read_volumes(model.mapping(), name)
     networks = read_networks(model.mapping(), name, any(uses_default(place) for place in made.values()))
     files, origins = _files(model, made, reading)
     reading = msgspec.structs.replace(
         reading, volumes={v.key: v.name for v in volumes}, networks={n.key: n.name for n in networks}
     )
-    specs = {key: read_service(key, made[key], files, reading) for key in sorted(made)}
-    for key, spec in specs.items():
+    specs = {}
+    for key in sorted(made):
+        spec = read_service(key, made[key], files, reading)
         _check_dependencies(spec, services[key], services)
+        # One that is left out is there already.
+        kept_on = tuple(d for d in spec.depends_on if d.service in made or d.service not in services)
+        specs[key] = msgspec.structs.replace(spec, depends_on=kept_on)
     _check_cycles(specs, services)
     kept = tuple(files[kind_key] for kind_key in sorted(files))
     stack = StackSpec(name, tuple(specs.values()), volumes, kept, networks)
@@ -148,8 +166,12 @@ def _with_profiles(model: Located, enabled: Collection[str]) -> Located:
 
 
 def _is_enabled(service: Located, enabled: Collection[str]) -> bool:
-    profiles = values.optional(service.mapping(), "profiles", values.texts, ())
+    profiles = _profiles(service)
     return not profiles or "*" in enabled or not set(profiles).isdisjoint(enabled)
+
+
+def _profiles(service: Located) -> tuple[str, ...]:
+    return values.optional(service.mapping(), "profiles", values.texts, ())
 
 
 def _services(model: Located, document: Located) -> Mapping[str, Located]:

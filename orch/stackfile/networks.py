@@ -75,7 +75,9 @@ def shared_namespace(place: Located, reading: Reading) -> bool:
     what, colon, name = place.string().partition(":")
     if what not in {"service", "container"} or not colon:
         return False
-    if not name or (what == "service" and name not in reading.services):
+    if not name:
+        place.expected(f"a name after {what}:")
+    if what == "service" and name not in reading.services:
         place.fail(f"there is no service {name[:60]!r} in this file")
     key = place.path.rpartition(".")[2]
     said = f"another container's {LATER}; the replica gets its own"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -13,14 +13,14 @@ from orch.stackfile.notices import Notices
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """`volumes`, `networks`: what podman and the fleet call those that the stack declares, by key. `services`: the keys
-    of all that the files have, and whether their profiles are enabled."""
+    """`volumes`, `networks`: what podman and the fleet call those that the stack declares, by key. `services`: the
+    keys of those whose profiles are enabled."""
 
     scopes: Mapping[str, Scope]
     notices: Notices
     volumes: Mapping[str, str] = {}
     networks: Mapping[str, str] = {}
-    services: Mapping[str, bool] = {}
+    services: Collection[str] = ()
 
     def folder(self, place: Located) -> Path:
         """Where relative paths that stand at this place begin."""

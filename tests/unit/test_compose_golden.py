@@ -73,9 +73,9 @@ def _known(shape: Shape, path: str = "") -> Iterator[str]:
     for key, inner in (shape.keys or {}).items():
         yield f"{path}.{key}"
         yield from _known(inner, f"{path}.{key}")
-    for inner in (shape.names, shape.items):
-        if inner is not None:
-            yield from _known(inner, f"{path}.*")
+    for within in (shape.names, shape.items):
+        if within is not None:
+            yield from _known(within, f"{path}.*")
 
 
 def _paths(place: Located, shape: Shape, path: str = "") -> Iterator[str]:
@@ -84,12 +84,12 @@ def _paths(place: Located, shape: Shape, path: str = "") -> Iterator[str]:
         case dict():
             for key, entry in place.value.items():
                 named = shape.keys is not None and key in shape.keys
-                inner = (shape.keys or {}).get(key) or shape.names
-                assert inner is not None
+                known = (shape.keys or {}).get(key) or shape.names
+                assert known is not None
                 step = f"{path}.{key if named else '*'}"
                 if named:
                     yield step
-                yield from _paths(entry, inner, step)
+                yield from _paths(entry, known, step)
         case list():
             assert shape.items is not None
             for item in place.value:
