@@ -40,7 +40,7 @@ def read_resources(entries: Mapping[str, Located], deploy: Mapping[str, Located]
         values.optional(limits, "memory", values.size, values.optional(entries, "mem_limit", values.size, 0)),
     )
     asked = Resources(
-        values.optional(reservations, "cpus", values.millicpus, values.optional(entries, "cpu_shares", _shares, 0)),
+        values.optional(reservations, "cpus", values.millicpus, _older_shares(entries, limit)),
         values.optional(
             reservations, "memory", values.size, values.optional(entries, "mem_reservation", values.size, 0)
         ),
@@ -54,12 +54,12 @@ def check_request(place: Located, request: Resources, limit: Resources) -> None:
     """`place` is the service; the error names what reserves too much."""
     entries = place.mapping()
     reserved = values.section(values.section(entries, "deploy"), "resources").get("reservations")
-    for what, asked, most, older in (
-        ("cpus", request.millicpus, limit.millicpus, "cpu_shares"),
-        ("memory", request.memory, limit.memory, "mem_reservation"),
+    for what, asked, most in (
+        ("cpus", request.millicpus, limit.millicpus),
+        ("memory", request.memory, limit.memory),
     ):
         if most and asked > most:
-            named = reserved if reserved is not None and what in reserved.mapping() else entries.get(older, place)
+            named = reserved if reserved is not None and what in reserved.mapping() else entries["mem_reservation"]
             named.fail(f"reserves more {what} than the limit allows")
 
 
@@ -93,8 +93,10 @@ def _older_cpus(entries: Mapping[str, Located]) -> int:
     return values.optional(entries, "cpus", values.millicpus, math.ceil(max(quota, 0) * 1000 / period))
 
 
-def _shares(place: Located) -> int:
-    return math.ceil(values.whole(0, 262_144)(place) * 1000 / _SHARES)
+def _older_shares(entries: Mapping[str, Located], limit: Resources) -> int:
+    """A weight and no promise in Compose, so it may well be more than the limit."""
+    asked = math.ceil(values.optional(entries, "cpu_shares", values.whole(0, 262_144), 0) * 1000 / _SHARES)
+    return min(asked, limit.millicpus) if limit.millicpus else asked
 
 
 def _pids(place: Located) -> int:
