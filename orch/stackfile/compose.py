@@ -76,8 +76,8 @@ def _environment(
     folder: Path, env_files: Sequence[Path], variables: Mapping[str, str], notices: Notices
 ) -> Mapping[str, str]:
     found: dict[str, str] = {}
-    paths = env_files or ([folder / ".env"] if disk.exists(folder / ".env") else [])
-    for path in paths:
+    beside = disk.beside(folder)
+    for path in env_files or ([beside] if beside else []):
         found |= parse_env(disk.read_env_file(path), {**found, **variables}, notices)
     return {**found, **variables}
 

@@ -10,8 +10,8 @@ from orch.located import Located, parse_located, read_text
 from orch.stackfile.dotenv import EnvFile
 from orch.stackfile.shapes import TAGS
 
-_LARGEST = 16 << 20
-"""Bytes in one config or secret; Swarm and Kubernetes stop at 1 MiB and less."""
+_LARGEST = 4 << 20
+"""Bytes in one config or secret, which the store keeps; Kubernetes and Swarm stop at 1 MiB and less."""
 
 
 def read_document(path: Path) -> Located:
@@ -26,6 +26,11 @@ def read_env_file(path: Path) -> EnvFile:
 
 def exists(path: Path) -> bool:
     return path.exists()
+
+
+def beside(folder: Path) -> Path | None:
+    """The `.env` of a folder, if it has one; a folder of that name is somebody's Python."""
+    return folder / ".env" if (folder / ".env").is_file() else None
 
 
 def read_file(place: Located, path: str) -> bytes:

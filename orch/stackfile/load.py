@@ -149,8 +149,8 @@ class Loader:
             for place in entries["env_file"].items():
                 source = disk.required_env(place, scope.folder / place.string())
                 found |= parse_env(source, {**found, **scope.variables}, self._notices)
-        elif disk.exists(folder / ".env"):
-            found = parse_env(disk.read_env_file(folder / ".env"), scope.variables, self._notices)
+        elif path := disk.beside(folder):
+            found = parse_env(disk.read_env_file(path), scope.variables, self._notices)
         return found
 
 

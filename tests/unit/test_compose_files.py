@@ -138,6 +138,13 @@ def test_variables_come_from_the_shell_then_from_env_files_or_else_from_the_fold
     assert files.refused(env_files=[files.folder / "no.env"]) == "no.env: cannot be read: No such file or directory"
 
 
+def test_a_folder_called_env_is_no_file_of_variables(files: Files) -> None:
+    files["compose.yml"] = SERVICE
+    files[".env/bin/python"] = ""
+
+    assert files.read().warnings == ()
+
+
 def test_services_of_other_profiles_are_left_out(files: Files) -> None:
     files["compose.yml"] = """
 services:
@@ -238,13 +245,13 @@ def test_an_included_file_that_says_the_same_is_no_conflict(files: Files) -> Non
     [
         ("./none", "none cannot be read: No such file or directory"),
         ("../shop/folder", "folder is not a file"),
-        ("large", "large has more than 16 MiB; put large data into a volume"),
+        ("large", "large has more than 4 MiB; put large data into a volume"),
     ],
 )
 def test_a_secret_that_cannot_be_read_is_refused(files: Files, named: str, message: str) -> None:
     files["compose.yml"] = f"services: {{web: {{image: app, secrets: [s]}}}}\nsecrets:\n  s: {{file: {named}}}\n"
     files["folder/x"] = ""
-    files["large"] = b"x" * ((16 << 20) + 1)
+    files["large"] = b"x" * ((4 << 20) + 1)
 
     assert files.refused() == f"compose.yml:3: secrets.s.file: {message}"
 
