@@ -19,55 +19,57 @@ _GATEWAY = "host-gateway"
 
 def read_options(entries: Mapping[str, Located], pids: int, reading: Reading) -> ContainerOptions:
     """`pids` is read already, of two keys."""
-
-    def text(key: str, read: Callable[[Located], str] = values.text) -> str:
-        return values.optional(entries, key, read, "")
-
-    def texts(key: str) -> tuple[str, ...]:
-        return values.optional(entries, key, values.texts, ())
-
-    def flag(key: str) -> bool:
-        return values.optional(entries, key, lambda place: place.boolean(), False)
-
     return ContainerOptions(
-        user=text("user"),
-        group_add=texts("group_add"),
-        working_dir=text("working_dir"),
-        hostname=text("hostname", _hostname),
-        stop_signal=text("stop_signal", _signal),
-        init=values.optional(entries, "init", lambda place: place.boolean(), None),
-        read_only=flag("read_only"),
-        tty=flag("tty"),
-        stdin_open=flag("stdin_open"),
-        privileged=flag("privileged"),
-        cap_add=texts("cap_add"),
-        cap_drop=texts("cap_drop"),
-        security_opt=texts("security_opt"),
+        user=_text(entries, "user"),
+        group_add=_texts(entries, "group_add"),
+        working_dir=_text(entries, "working_dir"),
+        hostname=_text(entries, "hostname", _hostname),
+        stop_signal=_text(entries, "stop_signal", _signal),
+        init=values.optional(entries, "init", values.flag, None),
+        read_only=_flag(entries, "read_only"),
+        tty=_flag(entries, "tty"),
+        stdin_open=_flag(entries, "stdin_open"),
+        privileged=_flag(entries, "privileged"),
+        cap_add=_texts(entries, "cap_add"),
+        cap_drop=_texts(entries, "cap_drop"),
+        security_opt=_texts(entries, "security_opt"),
         devices=_devices(entries),
-        device_cgroup_rules=texts("device_cgroup_rules"),
+        device_cgroup_rules=_texts(entries, "device_cgroup_rules"),
         sysctls=values.optional(entries, "sysctls", values.pairs, {}),
         ulimits=values.optional(entries, "ulimits", _ulimits, ()),
         extra_hosts=values.optional(entries, "extra_hosts", _hosts, ()),
-        dns=texts("dns"),
-        dns_search=texts("dns_search"),
-        dns_options=texts("dns_opt"),
-        network_mode=text("network_mode", lambda place: read_network_mode(place, reading)),
-        ipc=text("ipc", lambda place: _namespace(place, reading)),
-        pid=text("pid", lambda place: _namespace(place, reading)),
-        uts=text("uts"),
-        userns=text("userns_mode"),
-        cgroup=text("cgroup", values.one_of("host", "private")),
+        dns=_texts(entries, "dns"),
+        dns_search=_texts(entries, "dns_search"),
+        dns_options=_texts(entries, "dns_opt"),
+        network_mode=_text(entries, "network_mode", lambda place: read_network_mode(place, reading)),
+        ipc=_text(entries, "ipc", lambda place: _namespace(place, reading)),
+        pid=_text(entries, "pid", lambda place: _namespace(place, reading)),
+        uts=_text(entries, "uts"),
+        userns=_text(entries, "userns_mode"),
+        cgroup=_text(entries, "cgroup", values.one_of("host", "private")),
         shm_size=values.optional(entries, "shm_size", values.size, 0),
         memory_swap=values.optional(entries, "memswap_limit", values.size_or_unlimited, 0),
         pids_limit=pids,
-        cpuset=text("cpuset"),
-        oom_kill_disable=flag("oom_kill_disable"),
+        cpuset=_text(entries, "cpuset"),
+        oom_kill_disable=_flag(entries, "oom_kill_disable"),
         oom_score_adj=values.optional(entries, "oom_score_adj", values.whole(-1000, 1000), 0),
-        platform=text("platform"),
-        runtime=text("runtime"),
+        platform=_text(entries, "platform"),
+        runtime=_text(entries, "runtime"),
         logging=values.optional(entries, "logging", _logging, Logging()),
         annotations=values.optional(entries, "annotations", values.pairs, {}),
     )
+
+
+def _text(entries: Mapping[str, Located], key: str, read: Callable[[Located], str] = values.text) -> str:
+    return values.optional(entries, key, read, "")
+
+
+def _texts(entries: Mapping[str, Located], key: str) -> tuple[str, ...]:
+    return values.optional(entries, key, values.texts, ())
+
+
+def _flag(entries: Mapping[str, Located], key: str) -> bool:
+    return values.optional(entries, key, values.flag, False)
 
 
 def _namespace(place: Located, reading: Reading) -> str:

@@ -64,7 +64,7 @@ def _env_files(entries: Mapping[str, Located]) -> list[Located]:
 def _env_file(entry: Located, reading: Reading) -> dict[str, str]:
     entries = entry.mapping()
     path = reading.folder(entry) / entries["path"].string()
-    required = values.optional(entries, "required", lambda p: p.boolean(), True)
+    required = values.optional(entries, "required", values.flag, True)
     raw = values.optional(entries, "format", values.one_of("raw", "dotenv"), "") == "raw"
     if not required and not disk.exists(path):
         return {}

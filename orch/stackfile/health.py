@@ -11,7 +11,7 @@ _FORMS = ("NONE", "CMD", "CMD-SHELL")
 
 def read_healthcheck(place: Located) -> Healthcheck:
     entries = place.mapping()
-    if values.optional(entries, "disable", lambda p: p.boolean(), False):
+    if values.optional(entries, "disable", values.flag, False):
         return Healthcheck(("NONE",))
     test = values.optional(entries, "test", _test, ())
     if test[:1] == ("NONE",):

@@ -74,7 +74,7 @@ def _long(place: Located, reading: Reading) -> Mount | None:
     if "target" not in entries:
         place.fail("expected target: PATH, where it is in the container")
     target = values.container_path(entries["target"])
-    read_only = values.optional(entries, "read_only", lambda p: p.boolean(), False)
+    read_only = values.optional(entries, "read_only", values.flag, False)
     if kind in _NOT_MADE:
         said = f"a mount of type {kind} {LATER}"
         reading.note(place, said, f"{said}; it is left out")
@@ -88,7 +88,7 @@ def _long(place: Located, reading: Reading) -> Mount | None:
             target,
             _volume(entries["source"], source, reading) if source else "",
             read_only,
-            copy=not values.optional(volume, "nocopy", lambda p: p.boolean(), False),
+            copy=not values.optional(volume, "nocopy", values.flag, False),
             subpath=values.optional(volume, "subpath", _subpath, ""),
         )
     if not source:
@@ -98,7 +98,7 @@ def _long(place: Located, reading: Reading) -> Mount | None:
         target,
         _source(entries["source"], source, reading),
         read_only,
-        create=values.optional(bind, "create_host_path", lambda p: p.boolean(), True),
+        create=values.optional(bind, "create_host_path", values.flag, True),
         propagation=values.optional(bind, "propagation", values.one_of(*_PROPAGATIONS), ""),
         selinux=values.optional(bind, "selinux", values.one_of("z", "Z"), ""),
     )

@@ -107,7 +107,7 @@ def _network(key: str, place: Located, stack: str) -> NetworkSpec:
     return NetworkSpec(
         key,
         name,
-        internal=values.optional(entries, "internal", lambda p: p.boolean(), False),
+        internal=values.optional(entries, "internal", values.flag, False),
         driver=values.optional(entries, "driver", values.text, ""),
         options=values.optional(entries, "driver_opts", values.pairs, {}),
         labels=values.optional(entries, "labels", own_labels, {}),

@@ -47,8 +47,8 @@ def read_dependencies(place: Located) -> tuple[Dependency, ...]:
             Dependency(
                 name,
                 cast(DependencyCondition, values.optional(entries, "condition", condition, "service_started")),
-                restart=values.optional(entries, "restart", lambda p: p.boolean(), False),
-                required=values.optional(entries, "required", lambda p: p.boolean(), True),
+                restart=values.optional(entries, "restart", values.flag, False),
+                required=values.optional(entries, "required", values.flag, True),
             )
         )
     return tuple(sorted(found))

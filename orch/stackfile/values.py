@@ -49,6 +49,10 @@ def text(place: Located) -> str:
     return place.string()
 
 
+def flag(place: Located) -> bool:
+    return place.boolean()
+
+
 def one_of(*words: str) -> Callable[[Located], str]:
     """Reads one of these words."""
 

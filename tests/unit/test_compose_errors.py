@@ -6,16 +6,20 @@ import pytest
 
 from orch.errors import InputError
 from orch.located import parse_located
-from orch.stackfile.compose import build_stack
+from orch.stackfile.compose import StackFile, build_stack
 from orch.stackfile.shapes import TAGS
 
 POLICIES = "no, always, unless-stopped, on-failure or on-failure:N"
 
 
-def refused(text: str, name: str | None = None) -> str:
+def read(text: str, name: str | None) -> StackFile:
     document = parse_located(text, "c.yml", tags=TAGS, written=True)
+    return build_stack(document, name=name, fallback="folder", variables={"SET": "x"})
+
+
+def refused(text: str, name: str | None = None) -> str:
     with pytest.raises(InputError) as caught:
-        build_stack(document, name=name, fallback="folder", variables={"SET": "x"})
+        read(text, name)
     return str(caught.value)
 
 
