@@ -12,7 +12,9 @@ from orch.stackfile import values
 from orch.stackfile.networks import read_network_mode, shared_namespace
 from orch.stackfile.reading import Reading
 
-_HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
+_HOSTNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+"""More than DNS has: the kernel takes it, and `stack_db` is often written."""
+
 _SIGNAL = re.compile(r"(?:SIG)?[A-Z][A-Z0-9]*(?:[+-][0-9]+)?|[0-9]{1,2}", re.IGNORECASE)
 _GATEWAY = "host-gateway"
 
@@ -78,7 +80,7 @@ def _namespace(place: Located, reading: Reading) -> str:
 
 def _hostname(place: Located) -> str:
     if _HOSTNAME.fullmatch(place.string()) is None:
-        place.expected("a host name of letters, digits, - and ., 64 at most")
+        place.expected("a host name of letters, digits, _ - and ., 64 at most")
     return place.string()
 
 

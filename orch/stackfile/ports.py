@@ -49,10 +49,8 @@ def _short(place: Located, reading: Reading) -> Iterator[Port]:
     written, slash, protocol_name = place.string().partition("/")
     protocol = _protocol(place, protocol_name) if slash else _TCP
     rest, _, target = written.rpartition(":")
-    address, colon, published = rest.rpartition(":")
+    address, _, published = rest.rpartition(":")
     targets = _numbers(place, target)
-    if colon and not address:
-        place.expected(_FORMS)
     address = _address(place, address)
     if not published:
         numbers = [0] * len(targets)

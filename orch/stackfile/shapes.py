@@ -93,7 +93,7 @@ def _shaped_mapping(place: Located, entries: Mapping[str, Located], shape: Shape
                 entry.fail(f"{OURS} has its place in a service, services.NAME.{OURS}")
             continue
         if "\0" in key:
-            entry.fail("contains a NUL character")
+            Located(None, entry.file, entry.line, place.path).fail("has a key that contains a NUL character")
         inner = (shape.keys or {}).get(key) or shape.names
         if inner is None:
             _unknown(entry, key, shape.keys or {})
