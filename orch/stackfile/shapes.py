@@ -21,6 +21,8 @@ RESET, OVERRIDE = "!reset", "!override"
 TAGS = (RESET, OVERRIDE)
 OURS = "x-orch"
 LATER = "is not acted on yet"
+_FEW = 20
+"""Keys that an error can list."""
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -102,17 +104,17 @@ def _shaped_mapping(place: Located, entries: Mapping[str, Located], shape: Shape
 
 
 def _unknown(entry: Located, key: str, known: Mapping[str, Shape]) -> NoReturn:
+    under = [name for name, shape in known.items() if key in (shape.keys or {})]
     near = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=2, cutoff=0.75)
-    if near:
+    if under:
+        advice = f"it has its place under {' or '.join(under)}"
+    elif near:
         advice = f"did you mean {' or '.join(near)}?"
     elif len(known) <= _FEW:
         advice = f"known here: {', '.join(sorted(known))}"
     else:
         advice = "Compose has no such key here; what is your own begins with x-"
     raise InputError(entry.file, entry.line, f"{entry.path}: unknown key; {advice}")
-
-
-_FEW = 20
 
 
 def _wrong_kind(place: Located, shape: Shape) -> NoReturn:
