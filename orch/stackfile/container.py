@@ -17,6 +17,7 @@ _HOSTNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 _SIGNAL = re.compile(r"(?:SIG)?[A-Z][A-Z0-9]*(?:[+-][0-9]+)?|[0-9]{1,2}", re.IGNORECASE)
 _GATEWAY = "host-gateway"
+_DEVICE_FORMS = "a device like /dev/ttyUSB0 or /dev/sda:/dev/xvda:r"
 
 
 def read_options(entries: Mapping[str, Located], pids: int, reading: Reading) -> ContainerOptions:
@@ -95,20 +96,29 @@ def _devices(entries: Mapping[str, Located]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for place in values.items(entries, "devices"):
         if isinstance(place.value, dict):
-            long = place.mapping()
-            if "source" not in long:
-                place.fail("expected source: PATH, the device on the node")
-            source = long["source"].string()
-            target = values.optional(long, "target", values.text, source)
-            written = ":".join((source, target, values.optional(long, "permissions", values.text, "rwm")))
+            target, written = _long_device(place)
         else:
             written = place.string()
             parts = written.split(":")
             if not parts[0]:
-                place.expected("a device like /dev/ttyUSB0 or /dev/sda:/dev/xvda:r")
+                place.expected(_DEVICE_FORMS)
             target = parts[1] if len(parts) > 1 and parts[1].startswith("/") else parts[0]
         found[target] = written
     return tuple(found.values())
+
+
+def _long_device(place: Located) -> tuple[str, str]:
+    entries = place.mapping()
+    if "source" not in entries:
+        place.fail("expected source: PATH, the device on the node")
+    source = entries["source"].string()
+    target = values.optional(entries, "target", values.text, source)
+    permissions = values.optional(entries, "permissions", values.text, "rwm")
+    if not (source.startswith("/") and target.startswith("/")) or ":" in source + target:
+        place.fail("expected paths of devices, like source: /dev/ttyUSB0")
+    if re.fullmatch("[rwm]{1,3}", permissions) is None:
+        entries["permissions"].expected("permissions of the letters r, w and m")
+    return target, f"{source}:{target}:{permissions}"
 
 
 def _ulimits(place: Located) -> tuple[Ulimit, ...]:
