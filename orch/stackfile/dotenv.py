@@ -50,7 +50,8 @@ def parse_env(source: EnvFile, outside: Mapping[str, str], notices: Notices) -> 
         name, at = match[1], match.end()
         if match[2] is None:
             if text[at : at + 1] not in {"", "\n"}:
-                _fail(source, line, f"expected = after {name if len(name) < 60 else 'the name'}")
+                # Without the word, which may be a line of a key that was pasted without quotes.
+                _fail(source, line, "expected NAME=VALUE")
             if name in outside:
                 found[name] = outside[name]
             continue

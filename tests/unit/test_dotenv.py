@@ -52,7 +52,7 @@ def test_a_file_says_what_its_variables_are(text: str, found: dict[str, str]) ->
     ("text", "message"),
     [
         ("\n=1", "f.env:2: expected NAME=VALUE"),
-        ("A=1\nB 1", "f.env:2: expected = after B"),
+        ("A=1\nB 1", "f.env:2: expected NAME=VALUE"),
         ('A=1\nB="x', 'f.env:2: a value begins with " and never ends with it'),
         ("A='x\n", "f.env:1: a value begins with ' and never ends with it"),
         ('A="x"y', 'f.env:1: something follows the closing "'),
