@@ -25,12 +25,13 @@ def read_env_file(path: Path) -> EnvFile:
 
 
 def exists(path: Path) -> bool:
-    return path.exists()
+    """False, and no error, for a name that is too long to be one."""
+    return os.path.exists(path)
 
 
 def beside(folder: Path) -> Path | None:
     """The `.env` of a folder, if it has one; a folder of that name is somebody's Python."""
-    return folder / ".env" if (folder / ".env").is_file() else None
+    return folder / ".env" if os.path.isfile(folder / ".env") else None
 
 
 def read_file(place: Located, path: str) -> bytes:

@@ -10,6 +10,7 @@ from orch.podman.commands import fits_env_file
 from orch.stackfile import disk, values
 from orch.stackfile.dotenv import parse_env, parse_raw_env
 from orch.stackfile.reading import Reading
+from orch.stackfile.shapes import trouble_of
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS = "orch."
@@ -77,8 +78,8 @@ def _check_variable(place: Located, name: str, value: str) -> None:
     # podman takes a line that begins with # for a comment.
     if not name or re.search(r"[\s=]|^#", name):
         place.fail(f"{name!r} cannot name a variable")
-    if "\0" in value or "\0" in name:
-        place.fail(f"the value of {name!r} contains a NUL character")
+    if trouble := trouble_of(f"{name}={value}"):
+        place.fail(f"{name!r} {trouble}")
     if not fits_env_file(name, value) and _VARIABLE.fullmatch(name) is None:
         place.fail("a value of several lines or of 64 KiB needs a name of letters, digits and _")
 
@@ -86,5 +87,7 @@ def _check_variable(place: Located, name: str, value: str) -> None:
 def _check_label(place: Located, key: str, value: str) -> None:
     if key.startswith(_OURS):
         place.fail(f"labels that begin with {_OURS} are orch's own; call it something else")
-    if "=" in key or not key or "\0" in value:
+    if "=" in key or not key:
         place.fail(f"{key!r} cannot be a label")
+    if trouble := trouble_of(f"{key}={value}"):
+        place.fail(f"{key!r} {trouble}")

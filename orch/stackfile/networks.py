@@ -18,6 +18,8 @@ from orch.stackfile.shapes import LATER
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 _MODES = ("bridge", "host", "none")
 DEFAULT = "default"
+_OF_EXTERNAL = ("external", "name")
+"""All that can be said of what somebody else makes."""
 
 
 def read_volumes(top: Mapping[str, Located], stack: str) -> tuple[VolumeSpec, ...]:
@@ -122,7 +124,7 @@ def _named(key: str, place: Located, stack: str) -> tuple[str, bool]:
     is_external = external is not None and (
         isinstance(external.value, dict) or (external.value is not None and external.boolean())
     )
-    if is_external and (more := sorted(set(entries) - {"external", "name"})):
+    if is_external and (more := [key for key in entries if key not in _OF_EXTERNAL and entries[key].value is not None]):
         entries[more[0]].fail("stands beside external; who makes it decides on that")
     usual = key if is_external else f"{stack}_{key}"
     named = entries.get("name") or within or place

@@ -8,6 +8,7 @@ reading meet one form only. keys.py has the shapes of all keys.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from typing import Literal, NoReturn
 
@@ -21,6 +22,7 @@ RESET, OVERRIDE = "!reset", "!override"
 TAGS = (RESET, OVERRIDE)
 OURS = "x-orch"
 LATER = "is not acted on yet"
+_STRAY = re.compile("[\ud800-\udfff]")
 _FEW = 20
 """Keys that an error can list."""
 
@@ -62,11 +64,19 @@ def shaped(place: Located, shape: Shape) -> Located:
             if shape.items is None:
                 _wrong_kind(place, shape)
             return place.with_value([shaped(item, shape.items) for item in items])
-        case str() as text if "\0" in text:
-            place.fail("contains a NUL character")
+        case str() as text if trouble := trouble_of(text):
+            place.fail(trouble)
         case _ if not shape.scalar:
             _wrong_kind(place, shape)
     return place
+
+
+def trouble_of(text: str) -> str:
+    """Why no node could be told this; empty when one could."""
+    if "\0" in text:
+        return "contains a NUL character"
+    # Python's way to keep what comes from the environment and is not UTF-8.
+    return "contains bytes that are no text, from a variable" if _STRAY.search(text) else ""
 
 
 def notice_unused(place: Located, shape: Shape, notices: Notices, key: str = "") -> None:

@@ -138,6 +138,33 @@ def test_variables_come_from_the_shell_then_from_env_files_or_else_from_the_fold
     assert files.refused(env_files=[files.folder / "no.env"]) == "no.env: cannot be read: No such file or directory"
 
 
+def test_bytes_of_the_shell_that_are_no_text_are_refused(files: Files) -> None:
+    shell = {"BYTES": b"\xff".decode("utf-8", "surrogateescape")}
+    files["bytes.env"] = "OTHER=<$BYTES>"
+    files["compose.yml"] = "services: {web: {image: app, environment: [BYTES]}}"
+    passed_on = files.refused(variables=shell)
+    files["compose.yml"] = "services: {web: {image: app, command: [$BYTES]}}"
+    filled_in = files.refused(variables=shell)
+    files["compose.yml"] = "services: {web: {image: app, env_file: bytes.env}}"
+    from_file = files.refused(variables=shell)
+    files["compose.yml"] = "services: {web: {image: app, label_file: bytes.env}}"
+    label = files.refused(variables=shell)
+    files["compose.yml"] = "services: {web: {image: app, secrets: [s]}}\nsecrets: {s: {environment: BYTES}}"
+
+    said = "contains bytes that are no text, from a variable"
+    assert passed_on == f"compose.yml:1: services.web.environment[0]: 'BYTES' {said}"
+    assert filled_in == f"compose.yml:1: services.web.command[0]: {said}"
+    assert from_file == f"compose.yml:1: services.web.env_file: 'OTHER' {said}"
+    assert label == f"compose.yml:1: services.web.label_file: 'OTHER' {said}"
+    assert files.read(variables=shell).spec.files[0].content == b"\xff"
+
+
+def test_a_file_of_variables_that_may_be_missing_may_have_any_name(files: Files) -> None:
+    files["compose.yml"] = f"services: {{web: {{image: app, env_file: {{path: {'x' * 300}, required: no}}}}}}"
+
+    assert files.read().spec.services[0].environment == {}
+
+
 def test_a_folder_called_env_is_no_file_of_variables(files: Files) -> None:
     files["compose.yml"] = SERVICE
     files[".env/bin/python"] = ""
