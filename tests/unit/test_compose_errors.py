@@ -51,6 +51,10 @@ def refused_service(entry: str) -> str:
             "c.yml:2: services.we b: a service's name is made of letters, digits, - and _, 63 at most",
         ),
         (
+            "services: {web: {image: x}}\nvolumes:\n  v: {external: true, driver: nfs}\n",
+            "c.yml:3: volumes.v.driver: stands beside external; who makes it decides on that",
+        ),
+        (
             "services:\n  -web: {image: x}\n",
             "c.yml:2: services.-web: a service's name is made of letters, digits, - and _, 63 at most",
         ),
