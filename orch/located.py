@@ -28,21 +28,25 @@ _BOOL = "tag:yaml.org,2002:bool"
 _MERGE = "tag:yaml.org,2002:merge"
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+_NUMBER_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float")}
+_WHOLE = re.compile(r"[-+]?(?:0x[0-9a-fA-F]+|0o?[0-7]+|0|[1-9][0-9]*)")
 _DIGITS = 300  # Far beyond any use, and below the 4,300 from which on Python does not print a number.
 _MAX_NODES = 200_000  # Aliases can make a small file denote an endless one.
 
 
 class Located:
-    """One value of a file. `value` is a scalar, a list of Located, or a dict from str to Located."""
+    """One value of a file. `value` is a scalar, a list of Located, or a dict from str to Located; `tag` is the
+    format's own tag that it stands under, or empty."""
 
-    __slots__ = ("file", "line", "path", "value")
+    __slots__ = ("file", "line", "path", "tag", "value")
 
-    def __init__(self, value: Value, file: str, line: int, path: str) -> None:
-        self.value, self.file, self.line, self.path = value, file, line, path
+    def __init__(self, value: Value, file: str, line: int, path: str, tag: str = "") -> None:
+        self.value, self.file, self.line, self.path, self.tag = value, file, line, path, tag
 
     def with_value(self, value: Value) -> Located:
         """Another value for the same place."""
-        return Located(value, self.file, self.line, self.path)
+        return Located(value, self.file, self.line, self.path, self.tag)
 
     def fail(self, message: str) -> NoReturn:
         """Raises InputError for this place."""
@@ -62,6 +66,8 @@ class Located:
                 return "nothing"
             case bool():
                 return "true" if self.value else "false"
+            case Numeral():
+                return self.value if len(self.value) < 60 else self.value[:57] + "…"
             case str():
                 return repr(self.value if len(self.value) < 60 else self.value[:57] + "…")
             case number:
@@ -91,7 +97,7 @@ class Located:
         """A scalar as text: numbers and booleans count as they are commonly written."""
         match self.value:
             case str():
-                return self.value
+                return str(self.value)
             case bool():
                 return "true" if self.value else "false"
             case float() if math.isfinite(self.value):
@@ -103,7 +109,9 @@ class Located:
 
     def integer(self, *, least: int = 0) -> int:
         value = self.value
-        if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal() and len(value) < _DIGITS:
+        if isinstance(value, Numeral):
+            value = value.whole()
+        elif isinstance(value, str) and len(value) < _DIGITS and re.fullmatch(r"\s*-?[0-9]+\s*", value):
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             self.expected(f"a whole number from {least}")
@@ -131,7 +139,7 @@ class Located:
                 return {key: entry.plain() for key, entry in self.value.items()}
             case list():
                 return [entry.plain() for entry in self.value]
-            case Verbatim():
+            case Verbatim() | Numeral():
                 return str(self.value)
             case scalar:
                 return scalar
@@ -141,9 +149,21 @@ class Verbatim(str):
     """Text that stands under one of a format's own tags."""
 
 
-def read_located(path: Path, *, tags: Collection[str] = ()) -> Located:
+class Numeral(str):
+    """A number as its file writes it: `0440`, `1.10`, `22:22`, which YAML 1.1 would make other numbers of."""
+
+    def whole(self) -> int | None:
+        """With a base as in `0440`, `0o440`, `0x120`; None when it is no whole number, or an absurdly long one."""
+        digits = self.replace("_", "")
+        if _WHOLE.fullmatch(digits) is None or len(digits) >= _DIGITS:
+            return None
+        octal = re.fullmatch(r"([-+]?)0o?([0-7]+)", digits)
+        return int(octal[1] + octal[2], 8) if octal else int(digits, 0)
+
+
+def read_located(path: Path, *, tags: Collection[str] = (), written: bool = False) -> Located:
     """One YAML document. Raises InputError when it cannot be read or is not YAML."""
-    return parse_located(read_text(path), str(path), tags=tags)
+    return parse_located(read_text(path), str(path), tags=tags, written=written)
 
 
 def read_text(path: Path) -> str:
@@ -165,11 +185,13 @@ def read_resources(place: Located) -> Resources:
     )
 
 
-def parse_located(text: str, file: str, *, tags: Collection[str] = ()) -> Located:
-    """`file` is only a name for error messages. Scalars under one of `tags` are read as Verbatim text."""
+def parse_located(text: str, file: str, *, tags: Collection[str] = (), written: bool = False) -> Located:
+    """`file` is only a name for error messages. What stands under one of `tags` knows its tag, and scalars among it
+    are read as Verbatim text. With `written`, numbers are read as Numerals, and dates
+    as text unseen."""
     try:
         loader, node = _compose(text)
-        return Located(None, file, 1, "") if node is None else _Builder(loader, file, tags).build(node, "")
+        return Located(None, file, 1, "") if node is None else _Builder(loader, file, tags, written).build(node, "")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise InputError(file, mark.line + 1 if mark else None, error.problem or error.context or "not YAML") from None
@@ -213,8 +235,8 @@ def _compose(text: str) -> tuple[yaml.SafeLoader, yaml.Node | None]:
 
 
 class _Builder:
-    def __init__(self, loader: yaml.SafeLoader, file: str, tags: Collection[str]) -> None:
-        self._loader, self._file, self._tags = loader, file, tags
+    def __init__(self, loader: yaml.SafeLoader, file: str, tags: Collection[str], written: bool) -> None:
+        self._loader, self._file, self._tags, self._written = loader, file, tags, written
         self._open: set[int] = set()
         self._built = 0
 
@@ -227,7 +249,7 @@ class _Builder:
             raise InputError(self._file, line, f"{path}: more than {_MAX_NODES} values; too many aliases?")
         self._open.add(id(node))
         try:
-            return Located(self._value(node, path), self._file, line, path)
+            return Located(self._value(node, path), self._file, line, path, node.tag if node.tag in self._tags else "")
         finally:
             self._open.remove(id(node))
 
@@ -238,6 +260,10 @@ class _Builder:
             return [self.build(entry, f"{path}[{index}]") for index, entry in enumerate(node.value)]
         if node.tag in self._tags:
             return Verbatim(node.value)
+        if self._written and node.tag in _NUMBER_TAGS:
+            return Numeral(node.value)
+        if self._written and node.tag == _TIMESTAMP:
+            return str(node.value)
         try:
             value = self._loader.construct_object(node, deep=True)
         except ValueError as error:
@@ -268,7 +294,7 @@ class _Builder:
             if key in own:
                 raise InputError(self._file, line, f"{place}: stands twice, first on line {own[key].line}")
             entry = self.build(value_node, place)
-            own[key] = Located(entry.value, self._file, line, place)
+            own[key] = Located(entry.value, self._file, line, place, entry.tag)
         return {**merged, **own}
 
     def _merge_sources(self, node: yaml.Node, path: str) -> Iterator[dict[str, Located]]:

@@ -12,12 +12,12 @@ import click
 import msgspec
 
 from orch.cli.fleet import load_fleet, open_pool, run_async
-from orch.cli.output import note, on_terminal
+from orch.cli.output import note, on_terminal, print_json, warn
 from orch.cli.report import Progress, report_applied, report_plan
 from orch.cli.settings import Settings, current_settings, settings_options
 from orch.errors import RefusedError, UsageError
 from orch.model.spec import StackSpec
-from orch.stackfile.compose import MAX_REPLICAS, read_stack
+from orch.stackfile.compose import MAX_REPLICAS, StackFile, read_stack
 from orch.store.protocol import Changes, Key
 
 if TYPE_CHECKING:
@@ -26,48 +26,73 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 _TARGET = re.compile(r"([^/=]+)/([^/=]+)=(\d{1,6})")
 
-_file_option = click.option(
-    "-f",
-    "--file",
-    required=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The Compose file.",
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_STACK_OPTIONS = (
+    click.option(
+        "-f",
+        "--file",
+        "files",
+        required=True,
+        multiple=True,
+        metavar="FILE",
+        type=_FILE,
+        help="The Compose file; when given again, a file that changes what those before it say.",
+    ),
+    click.option("--stack", metavar="NAME", help="Call the stack so, whatever the file says."),
+    click.option(
+        "--profile", "profiles", multiple=True, metavar="NAME", help="Take services of this profile too; * for all."
+    ),
+    click.option(
+        "--env-file",
+        "env_files",
+        multiple=True,
+        metavar="FILE",
+        type=_FILE,
+        help="Variables for the Compose file, instead of .env beside it.",
+    ),
 )
-_stack_option = click.option("--stack", metavar="NAME", help="Call the stack so, whatever the file says.")
 _prune_option = click.option("--prune", is_flag=True, help="Remove services of the stack that FILE does not have.")
 _dry_run_option = click.option("--dry-run", is_flag=True, help="Only print the plan; with -v the commands too.")
 
 
+def _stack_options(command: F) -> F:
+    """What names a stack's files, and how they are read; see `_read`."""
+    for option in reversed(_STACK_OPTIONS):
+        command = option(command)
+    return command
+
+
 @click.command("plan")
-@_file_option
-@_stack_option
+@_stack_options
 @_prune_option
+@click.option("--config", is_flag=True, help="Only print what the files say, merged and completed.")
 @settings_options
-def plan_command(file: Path, stack: str | None, prune: bool) -> int:
+def plan_command(prune: bool, config: bool, **files: Any) -> int:
     """What `apply` would change: all of it, and by the same code.
 
     Exit status 0: nothing to do; 10: changes; 4: something cannot be as wanted.
     """
     settings = current_settings()
-    spec = read_stack(file, name=stack, variables=os.environ)
+    stack_file = _read(settings, **files)
+    if config:
+        return _print_config(settings, stack_file)
+    spec = stack_file.spec
     return run_async(_change(settings, lambda engine: _put(settings, engine, spec, prune), [spec.name], dry_run=True))
 
 
 @click.command("apply")
-@_file_option
-@_stack_option
+@_stack_options
 @_prune_option
 @_dry_run_option
 @settings_options
-def apply_command(file: Path, stack: str | None, prune: bool, dry_run: bool) -> int:
+def apply_command(prune: bool, dry_run: bool, **files: Any) -> int:
     """Make the services of a Compose file run, and wait until they do or say why they do not.
 
     Applying twice changes nothing. Exit status 1: something failed; 3: only some of it, or replicas on hosts that do
     not answer were left alone; 4: something was refused.
     """
     settings = current_settings()
-    spec = read_stack(file, name=stack, variables=os.environ)
+    spec = _read(settings, **files).spec
     return run_async(
         _change(settings, lambda engine: _put(settings, engine, spec, prune), [spec.name], dry_run=dry_run)
     )
@@ -99,6 +124,34 @@ def rm_command(stacks: tuple[str, ...], yes: bool, dry_run: bool) -> int:
         if not click.confirm(f"Remove {', '.join(stacks)} and all their containers?", err=True):
             raise RefusedError("nothing was removed")
     return run_async(_change(current_settings(), lambda engine: _removed(engine, stacks), stacks, dry_run=dry_run))
+
+
+def _read(
+    settings: Settings,
+    files: Sequence[Path],
+    stack: str | None,
+    profiles: Sequence[str],
+    env_files: Sequence[Path],
+) -> StackFile:
+    """The stack as its files have it; what they have and orch does not act on is said on standard error."""
+    found = read_stack(files, name=stack, variables=os.environ, profiles=profiles, env_files=env_files)
+    if not settings.quiet:
+        for warning in found.warnings:
+            warn(str(warning))
+    return found
+
+
+def _print_config(settings: Settings, stack_file: StackFile) -> int:
+    from orch.stackfile.render import render_stack, stack_document
+
+    match settings.output:
+        case "table" | "yaml":
+            click.echo(render_stack(stack_file), nl=False)
+        case "json":
+            print_json(stack_document(stack_file))
+        case _:
+            raise UsageError("--config prints as YAML or -o json")
+    return 0
 
 
 async def _change(

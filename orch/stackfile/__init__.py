@@ -1,1 +1,1 @@
-"""Compose files → specs. compose.py reads the file, variables.py its `${…}`. Pure but for reading the file."""
+"""Compose files → specs, and back. compose.py is where reading begins, render.py the way back. Pure but for disk.py."""

@@ -1,212 +1,229 @@
-"""Reading one Compose file into a StackSpec.
-
-Each `_read_…` takes the place in the file and returns a value of the model, or fails with that place's line.
-"""
+"""Compose files → StackSpec: where reading begins, and what concerns the stack as a whole."""
 
 from __future__ import annotations
 
-import math
 import re
-import shlex
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar, cast, get_args
+
+import msgspec
 
 from orch.errors import InputError
-from orch.located import Located, read_located, read_resources
-from orch.model.images import complete_image
-from orch.model.resources import Resources
-from orch.model.spec import RestartCondition, RestartPolicy, ServiceSpec, StackSpec
-from orch.podman.commands import fits_env_file
-from orch.stackfile.variables import interpolate
+from orch.located import Located
+from orch.model.spec import ServiceSpec, StackSpec
+from orch.model.volume import FileSpec
+from orch.stackfile import disk, values
+from orch.stackfile.dotenv import parse_env
+from orch.stackfile.files import Kind, Origin, read_file, used_files
+from orch.stackfile.keys import STACK
+from orch.stackfile.load import Loader, Scope
+from orch.stackfile.merge import settled
+from orch.stackfile.networks import read_networks, read_volumes, uses_default
+from orch.stackfile.notices import Notice, Notices
+from orch.stackfile.reading import Reading
+from orch.stackfile.service import MAX_REPLICAS, check_name, is_provided, read_service
+from orch.stackfile.shapes import notice_unused
 
-T = TypeVar("T")
-_TOP_KEYS = ("name", "services", "version")
-_SERVICE_KEYS = (
-    "command",
-    "deploy",
-    "entrypoint",
-    "environment",
-    "image",
-    "restart",
-    "scale",
-    "stop_grace_period",
-)
-_DEPLOY_KEYS = ("mode", "replicas", "resources")
-MAX_REPLICAS = 100_000
+__all__ = ["MAX_REPLICAS", "StackFile", "build_stack", "read_stack"]
 
-_STACK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-_IMAGE = re.compile(
-    r"[a-z0-9][A-Za-z0-9._-]*(?::[0-9]+(?=/))?(?:/[a-z0-9][A-Za-z0-9._-]*)*(?::[A-Za-z0-9_][A-Za-z0-9._-]*)?(?:@[a-z0-9]+:[0-9a-fA-F]+)?"
-)
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(us|ms|s|m|h)")
-_SECONDS = {
-    "us": Decimal("0.000001"),
-    "ms": Decimal("0.001"),
-    "s": Decimal(1),
-    "m": Decimal(60),
-    "h": Decimal(3600),
-}
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_NAME_VARIABLE, _PROFILES_VARIABLE = "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES"
 
 
-def read_stack(path: Path, *, name: str | None, variables: Mapping[str, str]) -> StackSpec:
-    """`name` overrides the file's own, which overrides the folder's. `variables` fill `${…}`.
+class StackFile(msgspec.Struct, frozen=True):
+    """What the files say. `origins`: where the content of configs and secrets came from, by kind and key."""
 
-    Raises InputError with file:line.
+    spec: StackSpec
+    warnings: tuple[Notice, ...] = ()
+    origins: Mapping[tuple[Kind, str], Origin] = {}
+
+
+def read_stack(
+    paths: Sequence[Path],
+    *,
+    name: str | None,
+    variables: Mapping[str, str],
+    profiles: Collection[str] = (),
+    env_files: Sequence[Path] = (),
+) -> StackFile:
+    """The files in their order, a later one changing what an earlier one says; their relative paths begin in the folder
+    of the first. `name` overrides COMPOSE_PROJECT_NAME, which overrides the files' own, which overrides the folder's.
+
+    `variables` fill `${…}` and win over those of `env_files`, or of `.env` beside the first file when none is given.
+    Without `profiles`, COMPOSE_PROFILES has them. Raises InputError, with file:line wherever there is one.
     """
-    document = read_located(path)
-    folder = re.sub(r"[^a-z0-9_-]", "", path.absolute().parent.name.lower()).lstrip("_-")
-    return build_stack(document, name=name, fallback=folder or "stack", variables=variables)
+    notices = Notices()
+    folder = paths[0].parent
+    documents = [disk.read_document(path) for path in paths]
+    scope = Scope(folder, _environment(folder, env_files, variables, notices))
+    fallback = re.sub(r"[^a-z0-9_-]", "", folder.absolute().name.lower()).lstrip("_-")[:63]
+    return _stack(documents, scope, notices, name=name, fallback=fallback or "stack", profiles=profiles)
 
 
-def build_stack(document: Located, *, name: str | None, fallback: str, variables: Mapping[str, str]) -> StackSpec:
-    """As `read_stack`, from a document that is read already."""
-    top = _known(_interpolated(document, variables), _TOP_KEYS)
-    if name is None:
-        name = _read_name(top["name"]) if "name" in top else fallback
-    if _STACK_NAME.fullmatch(name) is None:
-        raise InputError(document.file, None, f"a stack cannot be called {name!r}: use a-z, 0-9, - and _")
-    services = top["services"].mapping() if "services" in top else {}
+def build_stack(
+    document: Located,
+    *,
+    name: str | None,
+    fallback: str,
+    variables: Mapping[str, str],
+    folder: Path = Path(),
+) -> StackFile:
+    """As `read_stack`, from a document that is read already; relative paths begin in `folder`."""
+    return _stack([document], Scope(folder, variables), Notices(), name=name, fallback=fallback, profiles=())
+
+
+def _environment(
+    folder: Path, env_files: Sequence[Path], variables: Mapping[str, str], notices: Notices
+) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    beside = disk.beside(folder)
+    for path in env_files or ([beside] if beside else []):
+        found |= parse_env(disk.read_env_file(path), {**found, **variables}, notices)
+    return {**found, **variables}
+
+
+def _stack(
+    documents: Sequence[Located],
+    scope: Scope,
+    notices: Notices,
+    *,
+    name: str | None,
+    fallback: str,
+    profiles: Collection[str],
+) -> StackFile:
+    loader = Loader(notices)
+    try:
+        name = _name(documents, scope, loader, name) or fallback
+        scope = Scope(scope.folder, {**scope.variables, _NAME_VARIABLE: name})
+        model = settled(loader.load(documents, scope))
+    except RecursionError:
+        raise InputError(documents[0].file, None, "is nested too deeply") from None
+    enabled = set(profiles) or set(scope.variables.get(_PROFILES_VARIABLE, "").split(","))
+    declared = _services(model, documents[0])
+    model = _with_profiles(model, enabled)
+    services = values.section(model.mapping(), "services")
+    if not services:
+        known = sorted({profile for place in declared.values() for profile in _profiles(place)})
+        message = f"no service is enabled; --profile NAME enables some, of {', '.join(known)}"
+        raise InputError(documents[0].file, None, message)
+    notice_unused(model, STACK, notices)
+    reading = Reading(loader.scopes, notices, services=tuple(services))
+    return _read(name, model, services, reading)
+
+
+def _read(name: str, model: Located, services: Mapping[str, Located], reading: Reading) -> StackFile:
+    made = {key: place for key, place in services.items() if not is_provided(place)}
+    if not made:
+        next(iter(services.values())).fail("has a provider, and there is no other service that orch could run")
+    volumes = read_volumes(model.mapping(), name)
+    networks = read_networks(model.mapping(), name, any(uses_default(place) for place in made.values()))
+    files, origins = _files(model, made, reading)
+    reading = msgspec.structs.replace(
+        reading, volumes={v.key: v.name for v in volumes}, networks={n.key: n.name for n in networks}
+    )
+    specs = {}
+    for key in sorted(made):
+        spec = read_service(key, made[key], files, reading)
+        _check_dependencies(spec, services[key], services)
+        # One that is left out is there already.
+        kept_on = tuple(d for d in spec.depends_on if d.service in made or d.service not in services)
+        specs[key] = msgspec.structs.replace(spec, depends_on=kept_on)
+    _check_cycles(specs, services)
+    kept = tuple(files[kind_key] for kind_key in sorted(files))
+    stack = StackSpec(name, tuple(specs.values()), volumes, kept, networks)
+    return StackFile(stack, reading.notices.all(), origins)
+
+
+def _name(documents: Sequence[Located], scope: Scope, loader: Loader, given: str | None) -> str | None:
+    """None leaves the choice to the folder."""
+    if given is not None:
+        if _NAME.fullmatch(given) is None:
+            raise InputError(documents[0].file, None, f"a stack cannot be called {given!r}: use a-z, 0-9, - and _")
+        return given
+    if outside := scope.variables.get(_NAME_VARIABLE):
+        if _NAME.fullmatch(outside) is None:
+            raise InputError(
+                documents[0].file, None, f"{_NAME_VARIABLE} is {outside!r}: a name is made of a-z, 0-9, - and _"
+            )
+        return outside
+    found = None
+    for document in documents:
+        if "name" in document.mapping():
+            place = loader.interpolated(document.mapping()["name"], scope.variables)
+            if _NAME.fullmatch(place.string()) is None:
+                place.expected("a name of a-z, 0-9, - and _")
+            found = place.string()
+    return found
+
+
+def _with_profiles(model: Located, enabled: Collection[str]) -> Located:
+    """Without the services whose profiles are not enabled; `*` enables all."""
+    services = model.mapping().get("services")
+    if services is None:
+        return model
+    kept = {key: place for key, place in services.mapping().items() if _is_enabled(place, enabled)}
+    return model.with_value({**model.mapping(), "services": services.with_value(kept)})
+
+
+def _is_enabled(service: Located, enabled: Collection[str]) -> bool:
+    profiles = _profiles(service)
+    return not profiles or "*" in enabled or not set(profiles).isdisjoint(enabled)
+
+
+def _profiles(service: Located) -> tuple[str, ...]:
+    return values.optional(service.mapping(), "profiles", values.texts, ())
+
+
+def _services(model: Located, document: Located) -> Mapping[str, Located]:
+    services = values.section(model.mapping(), "services")
     if not services:
         raise InputError(document.file, None, "has no services; expected services: NAME: image: …")
-    return StackSpec(name, tuple(_read_service(key, services[key], variables) for key in sorted(services)))
+    for key, place in services.items():
+        check_name(key, place)
+    return services
 
 
-def _interpolated(place: Located, variables: Mapping[str, str]) -> Located:
-    value = place.value
-    if isinstance(value, dict):
-        return place.with_value({key: _interpolated(entry, variables) for key, entry in value.items()})
-    if isinstance(value, list):
-        return place.with_value([_interpolated(entry, variables) for entry in value])
-    if isinstance(value, str) and "$" in value:
-        return place.with_value(place.parsed(lambda text: interpolate(text, variables)))
-    return place
+def _files(
+    model: Located, services: Mapping[str, Located], reading: Reading
+) -> tuple[dict[tuple[Kind, str], FileSpec], dict[tuple[Kind, str], Origin]]:
+    """The configs and secrets that some service uses."""
+    specs: dict[tuple[Kind, str], FileSpec] = {}
+    origins: dict[tuple[Kind, str], Origin] = {}
+    kinds: dict[str, Kind] = {}
+    for _, service in sorted(services.items()):
+        for kind, key, place in used_files(service.mapping()):
+            declared = values.section(model.mapping(), f"{kind}s")
+            if key not in declared:
+                place.fail(
+                    f"there is no {kind} {key[:60]!r} at the top level; expected {kind}s: {{{key[:60]}: …}} there"
+                )
+            if kinds.setdefault(key, kind) != kind:
+                place.fail(f"there are a config and a secret called {key}; one of them needs another name")
+            if (kind, key) not in specs:
+                found = read_file(kind, key, declared[key], reading)
+                specs[kind, key], origins[kind, key] = found.spec, found.origin
+    return specs, origins
 
 
-def _known(place: Located, known: tuple[str, ...]) -> dict[str, Located]:
-    """The entries, without those that Compose leaves to others: `x-…`."""
-    extensions = [k for k in place.mapping() if k.startswith("x-")]
-    entries = place.mapping(known=(*known, *extensions))
-    return {key: entry for key, entry in entries.items() if key not in extensions}
+def _check_dependencies(spec: ServiceSpec, place: Located, services: Mapping[str, Located]) -> None:
+    for dependency in spec.depends_on:
+        if dependency.service not in services and dependency.required:
+            entry = place.mapping()["depends_on"].mapping()[dependency.service]
+            entry.fail(f"there is no service {dependency.service[:60]!r}, or none whose profile is enabled")
 
 
-def _read_name(place: Located) -> str:
-    if _STACK_NAME.fullmatch(place.string()) is None:
-        place.expected("a name of a-z, 0-9, - and _")
-    return place.string()
-
-
-def _read_service(name: str, place: Located, variables: Mapping[str, str]) -> ServiceSpec:
-    if _SERVICE_NAME.fullmatch(name) is None:
-        place.fail("a service's name is made of letters, digits, - and _, 63 at most")
-    entries = _known(place, _SERVICE_KEYS)
-    if "image" not in entries:
-        place.fail("has no image; orch runs images and does not build them")
-    deploy = _known(entries["deploy"], _DEPLOY_KEYS) if "deploy" in entries else {}
-    if "mode" in deploy and deploy["mode"].string() != "replicated":
-        deploy["mode"].expected("replicated, the only mode there is")
-    resources = deploy["resources"].mapping(known=("limits", "reservations")) if "resources" in deploy else {}
-    limit = _optional(resources, "limits", read_resources, Resources())
-    asked = _optional(resources, "reservations", read_resources, Resources())
-    # Who sets a limit alone is given it for sure, as Kubernetes does.
-    request = Resources(asked.millicpus or limit.millicpus, asked.memory or limit.memory)
-    _check_request(request, limit, resources)
-    return ServiceSpec(
-        name=name,
-        image=_read_image(entries["image"]),
-        command=_optional(entries, "command", _read_words, None),
-        entrypoint=_optional(entries, "entrypoint", _read_words, None),
-        environment=_optional(entries, "environment", lambda p: _read_environment(p, variables), {}),
-        replicas=_read_replicas(entries, deploy),
-        request=request,
-        limit=limit,
-        restart=_optional(entries, "restart", _read_restart, RestartPolicy()),
-        stop_grace=_optional(entries, "stop_grace_period", _read_seconds, ServiceSpec("", "").stop_grace),
-    )
-
-
-def _optional(entries: Mapping[str, Located], key: str, read: Callable[[Located], T], default: T) -> T:
-    return read(entries[key]) if key in entries and entries[key].value is not None else default
-
-
-def _read_image(place: Located) -> str:
-    image = place.string()
-    if _IMAGE.fullmatch(image) is None:
-        place.expected("the name of an image like redis:7")
-    return complete_image(image)
-
-
-def _read_words(place: Located) -> tuple[str, ...]:
-    if isinstance(place.value, list):
-        words = [(word.string(), word) for word in place.value]
-    else:
-        words = [(word, place) for word in place.parsed(shlex.split)]
-    for word, where in words:
-        if "\0" in word:
-            where.fail("contains a NUL character")
-    return tuple(word for word, _ in words)
-
-
-def _read_environment(place: Located, variables: Mapping[str, str]) -> dict[str, str]:
-    """As a mapping or as KEY=VALUE lines; a name without a value takes the caller's, if it has one."""
-    pairs: list[tuple[str, str | None, Located]]
-    if isinstance(place.value, list):
-        split = [(entry.string().partition("="), entry) for entry in place.value]
-        pairs = [(key, value if equals else None, entry) for (key, equals, value), entry in split]
-    else:
-        pairs = [(k, None if v.value is None else v.string(), v) for k, v in place.mapping().items()]
-    environment = {}
-    for key, given, entry in pairs:
-        value = variables.get(key) if given is None else given
-        # podman takes a line that begins with # for a comment.
-        if not key or re.search(r"[\s=]|^#", key):
-            entry.fail(f"{key!r} cannot name a variable")
-        if value is None:
-            continue
-        if "\0" in value or "\0" in key:
-            entry.fail("contains a NUL character")
-        if not fits_env_file(key, value) and _VARIABLE.fullmatch(key) is None:
-            entry.fail("a value of several lines or of 64 KiB needs a name of letters, digits and _")
-        environment[key] = value
-    return dict(sorted(environment.items()))
-
-
-def _read_replicas(entries: Mapping[str, Located], deploy: Mapping[str, Located]) -> int:
-    place = deploy.get("replicas") or entries.get("scale")
-    if place is None:
-        return 1
-    replicas = place.integer()
-    if replicas > MAX_REPLICAS:
-        place.expected(f"at most {MAX_REPLICAS}")
-    return replicas
-
-
-def _check_request(request: Resources, limit: Resources, resources: Mapping[str, Located]) -> None:
-    for what, asked, most in (
-        ("cpus", request.millicpus, limit.millicpus),
-        ("memory", request.memory, limit.memory),
-    ):
-        if most and asked > most:
-            resources["reservations"].fail(f"reserves more {what} than the limit allows")
-
-
-def _read_restart(place: Located) -> RestartPolicy:
-    text = "no" if place.value is False else place.string()
-    condition, colon, attempts = text.partition(":")
-    if condition not in get_args(RestartCondition) or (colon and condition != "on-failure"):
-        place.expected("no, always, unless-stopped, on-failure or on-failure:N")
-    if colon and re.fullmatch("[0-9]{1,9}", attempts) is None:
-        place.expected("a number of attempts after on-failure:")
-    return RestartPolicy(cast(RestartCondition, condition), int(attempts or 0))
-
-
-def _read_seconds(place: Located) -> int:
-    """`1m30s` → 90; parts of a second round up."""
-    text = place.string()
-    parts = _DURATION.findall(text)
-    if not parts or "".join(f"{number}{unit}" for number, unit in parts) != text:
-        place.expected("a duration like 10s or 1m30s")
-    return math.ceil(sum(Decimal(number) * _SECONDS[unit] for number, unit in parts))
+def _check_cycles(specs: Mapping[str, ServiceSpec], services: Mapping[str, Located]) -> None:
+    """Services that wait for each other would never start."""
+    waiting = {name: {d.service for d in spec.depends_on if d.service in specs} for name, spec in specs.items()}
+    while ready := [name for name, others in waiting.items() if not others]:
+        for name in ready:
+            del waiting[name]
+        for others in waiting.values():
+            others.difference_update(ready)
+    if waiting:
+        path = [min(waiting)]
+        while (following := min(waiting[path[-1]])) not in path:
+            path.append(following)
+        circle = [*path[path.index(following) :], following]
+        entry = services[circle[0]].mapping()["depends_on"].mapping()[circle[1]]
+        entry.fail(f"these wait for each other: {' → '.join(circle)}")

@@ -68,7 +68,7 @@ def measure(rounds: int = 5) -> Report:
 def peer_command(lab: str) -> str:
     """Shell text that makes the containers of STACK; N stands for the number of the replica."""
     document = parse_located(STACK, "compose.yml")
-    spec = build_stack(document, name=None, fallback="bench", variables={}).services[0]
+    spec = build_stack(document, name=None, fallback="bench", variables={}).spec.services[0]
     words = run(f"lab-{lab}", Replica("N" * 12, Slot("bench", "web", 0), 1, "w1", spec.hash), spec).argv
     bare = words[words.index("podman") :]
     numbered = {"bench.web.0": "bench.web.N", "web-0": "web-N", "orch.slot=0": "orch.slot=N"}

@@ -82,11 +82,12 @@ def test_any_text_is_yaml_or_an_input_error(text: str) -> None:
 @example(COMPOSE)
 def test_any_text_is_a_stack_that_nodes_can_be_told_or_an_input_error(text: str) -> None:
     variables = {"SECRET": "s", "X": "x"}
-    stack = outcome(lambda: build_stack(document(text), name=None, fallback="folder", variables=variables))
+    read = outcome(lambda: build_stack(document(text), name=None, fallback="folder", variables=variables))
 
-    if isinstance(stack, InputError):
-        assert stack.file == "f.yml"
+    if isinstance(read, InputError):
+        assert read.file == "f.yml"
     else:
+        stack = read.spec
         assert msgspec.json.decode(msgspec.json.encode(stack), type=StackSpec) == stack
         for command in (run("prod", REPLICA, service) for service in stack.services):
             assert frame(shlex.join(command.argv), command.stdin, NONCE).endswith(b">&2\n")

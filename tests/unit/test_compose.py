@@ -5,19 +5,30 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from orch.errors import InputError
 from orch.located import parse_located
+from orch.model.container import NetworkUse
 from orch.model.resources import Resources
-from orch.model.spec import RestartPolicy, ServiceSpec, StackSpec
+from orch.model.spec import NetworkSpec, RestartPolicy, ServiceSpec, StackSpec
 from orch.stackfile.compose import build_stack, read_stack
+from orch.stackfile.shapes import TAGS
 
 VARIABLES = {"TAG": "7", "N": "3", "SECRET": "s3"}
 
 
+def alone(stack: str, service: ServiceSpec) -> StackSpec:
+    """A stack of one service and the network that it is in without saying so."""
+    network = f"{stack}_default"
+    service = msgspec.structs.replace(service, networks=(NetworkUse(network),))
+    return StackSpec(stack, (service,), networks=(NetworkSpec("default", network),))
+
+
 def stack(text: str, name: str | None = None) -> StackSpec:
-    return build_stack(parse_located(text, "c.yml"), name=name, fallback="folder", variables=VARIABLES)
+    document = parse_located(text, "c.yml", tags=TAGS, written=True)
+    return build_stack(document, name=name, fallback="folder", variables=VARIABLES).spec
 
 
 def service(entries: str) -> ServiceSpec:
@@ -25,8 +36,8 @@ def service(entries: str) -> ServiceSpec:
 
 
 def test_a_service_needs_no_more_than_an_image() -> None:
-    assert stack("services:\n  web:\n    image: redis\n") == StackSpec(
-        "folder", (ServiceSpec("web", "docker.io/library/redis:latest"),)
+    assert stack("services:\n  web:\n    image: redis\n") == alone(
+        "folder", ServiceSpec("web", "docker.io/library/redis:latest")
     )
 
 
@@ -54,21 +65,19 @@ def test_every_key_finds_its_place_in_the_spec() -> None:
             reservations: {cpus: 0.5, memory: 512m}
     """
 
-    assert stack(text) == StackSpec(
+    assert stack(text) == alone(
         "shop",
-        (
-            ServiceSpec(
-                name="web",
-                image="quay.io/org/app:1",
-                command=("serve", "--port", "80"),
-                entrypoint=("/bin/sh", "-c"),
-                environment={"A": "x", "B": "2"},
-                replicas=4,
-                request=Resources(500, 512 << 20),
-                limit=Resources(1500, 1 << 30),
-                restart=RestartPolicy("on-failure", 3),
-                stop_grace=60,
-            ),
+        ServiceSpec(
+            name="web",
+            image="quay.io/org/app:1",
+            command=("serve", "--port", "80"),
+            entrypoint=("/bin/sh", "-c"),
+            environment={"A": "x", "B": "2"},
+            replicas=4,
+            request=Resources(500, 512 << 20),
+            limit=Resources(1500, 1 << 30),
+            restart=RestartPolicy("on-failure", 3),
+            stop_grace=60,
         ),
     )
 
@@ -95,8 +104,8 @@ def test_the_folder_names_a_stack_without_a_name(tmp_path: Path, folder: str, na
     path = tmp_path / folder / "compose.yml"
     path.write_text("services: {a: {image: 'x:$TAG'}}")
 
-    assert read_stack(path, name=None, variables=VARIABLES) == StackSpec(
-        name, (ServiceSpec("a", "docker.io/library/x:7"),)
+    assert read_stack([path], name=None, variables=VARIABLES).spec == alone(
+        name, ServiceSpec("a", "docker.io/library/x:7")
     )
 
 
@@ -239,4 +248,4 @@ def test_the_hash_knows_what_a_container_is_made_from_and_not_how_many() -> None
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"^{re.escape(str(tmp_path))}/compose.yml: cannot be read: No such file"):
-        read_stack(tmp_path / "compose.yml", name=None, variables={})
+        read_stack([tmp_path / "compose.yml"], name=None, variables={})

@@ -20,7 +20,7 @@ def test_the_example_inventory_is_a_fleet() -> None:
 
 
 def test_the_example_stack_has_two_services_and_six_replicas() -> None:
-    stack = read_stack(ROOT / "examples/hello/compose.yml", name=None, variables={})
+    stack = read_stack([ROOT / "examples/hello/compose.yml"], name=None, variables={}).spec
     assert [(s.name, s.replicas) for s in stack.services] == [("cache", 3), ("web", 3)]
 
 
@@ -30,7 +30,7 @@ def test_the_readmes_inventory_and_stack_can_be_read(tmp_path: Path) -> None:
     inventory.write_text(_block(text, "       all:\n"))
     stack.write_text(_block(text, "       name: shop\n"))
     assert len(read_fleet([inventory]).hosts) == 3
-    assert read_stack(stack, name=None, variables={}).services[0].replicas == 4
+    assert read_stack([stack], name=None, variables={}).spec.services[0].replicas == 4
 
 
 def test_playbooks_are_lists_of_plays() -> None:
