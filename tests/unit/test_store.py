@@ -15,8 +15,8 @@ from orch.errors import StateError
 from orch.model.resources import Resources
 from orch.model.spec import RestartPolicy, ServiceSpec, StackSpec
 from orch.store.protocol import Changes, Key, key_of
-from orch.store.storage import AtomicJSONStorage
-from orch.store.tinydb import FILE, TinyStore
+
+from orch.store.tinydb import TinyStore
 from tests.unit.clusters import CLUSTER, GIB, replica_of, shop, web
 
 WEB = web()
