@@ -65,9 +65,9 @@ class Journal:
         with self._stopping_at(f"{JOURNAL}.{self._generation}"):
             self._files.append(self._file, data)
             self._files.sync(self._file)
-        self._size += len(data)
-        self.state.apply(revision, changes)
-        self._acknowledge(revision)
+            self._size += len(data)
+            self.state.apply(revision, changes)
+            self._acknowledge(revision)
         return revision
 
     def compact(self) -> None:
@@ -171,6 +171,9 @@ class Journal:
         except OSError as error:
             self._stopped = _told(self._folder / name, error)
             raise StateError(self._stopped) from error
+        except BaseException:  # Ctrl-C: what is on the disk and what is in memory may differ.
+            self._stopped = self._stopped or f"{self._folder / name}: writing was broken off; run it again"
+            raise
 
     def _close(self, file: int) -> None:
         if file >= 0:

@@ -92,25 +92,35 @@ def _look(folder: Path, files: Files) -> Loaded:
         raise _Flaw(SNAPSHOT, f"is damaged {damage}") from None
     if head.format != FORMAT:
         raise StateError(
-            f"{folder / SNAPSHOT}: has format {head.format}, and this orch reads {FORMAT}; use another orch"
+            f"{folder / SNAPSHOT}: has format {head.format}, and this orch reads {FORMAT}; use the orch that wrote it"
         )
-    sizes, clean, last = [], True, f"{JOURNAL}.{head.generation}"
-    for generation in sorted({head.generation, *generations(names, JOURNAL, since=head.generation)}):
-        name = f"{JOURNAL}.{generation}"
+    size, clean, last = _follow(folder, files, names, head.generation, state)
+    if acknowledged > state.revision:
+        raise _Flaw(last, f"ends at revision {state.revision}, and {acknowledged} had been reached: its end is lost")
+    return Loaded(state, head.owner, head.generation, len(data), size, clean, names)
+
+
+def _follow(folder: Path, files: Files, names: Iterable[str], generation: int, state: State) -> tuple[int, bool, str]:
+    """Apply the journal of the snapshot's generation, and those of later ones that a backup is continued by.
+
+    The first one's size, whether it ends all and can be appended to, and the name of the last that has anything.
+    """
+    size, clean, last = 0, True, f"{JOURNAL}.{generation}"
+    for number in sorted({generation, *generations(names, JOURNAL, since=generation)}):
+        name = f"{JOURNAL}.{number}"
         content = _read(folder / name, files)
         if content is None:
-            raise _Flaw(name, f"is missing; {SNAPSHOT} needs it")
+            raise _Flaw(name, f"is missing, and {SNAPSHOT} needs it")
         found = read_journal(content, state.revision)
         for revision, changes in found.transactions:
             state.apply(revision, changes)
         if found.damage:
             raise _Flaw(name, f"is damaged {found.damage}")
-        last = name if content else last
-        clean = found.clean and (clean and not (sizes and content))
-        sizes.append(len(content))
-    if acknowledged > state.revision:
-        raise _Flaw(last, f"ends at revision {state.revision}, and {acknowledged} had been reached: its end is lost")
-    return Loaded(state, head.owner, head.generation, len(data), sizes[0], clean, names)
+        if number == generation:
+            size, clean = len(content), found.clean
+        elif content:
+            clean, last = False, name
+    return size, clean, last
 
 
 def _read(path: Path, files: Files) -> bytes | None:
@@ -158,14 +168,14 @@ def _way_back(folder: Path, files: Files) -> str:
     for source in (SNAPSHOT, *backups):
         try:
             head, state = read_snapshot(_read(folder / source, files) or b"")
-        except Damage:
+        except (Damage, OSError):
+            continue
+        if head.format != FORMAT:
             continue
         steps = [("mv", f"{folder / source}", f"{folder / SNAPSHOT}")] if source != SNAPSHOT else []
         revision, more = _way_from(folder, files, names, head.generation, state.revision)
         commands = " && ".join(shlex.join(step) for step in [*steps, *more])
-        return (
-            f"the last good backup is {source} with what follows, at revision {revision}; to go back to it: {commands}"
-        )
+        return f"the last good backup is {source} with its journal, at revision {revision}; back to it: {commands}"
     return f"there is no good backup; moving {folder} away {_ANEW}"
 
 

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from tinydb import Storage, TinyDB
 from tinydb.table import Table
@@ -152,7 +152,7 @@ class NamedTable(JournalTable):
 class JournalDB(TinyDB):
     """TinyDB with named tables in the folder of a journal."""
 
-    table_class = NamedTable
+    table_class = NamedTable  # type: ignore[assignment]
     _storage: JournalStorage
 
     def __init__(self, journal: Journal) -> None:
@@ -161,3 +161,6 @@ class JournalDB(TinyDB):
     @property
     def storage(self) -> JournalStorage:
         return self._storage
+
+    def named(self, name: str) -> NamedTable:
+        return cast(NamedTable, self.table(name))

@@ -78,15 +78,23 @@ class TinyStore:
                 documents = {k.name: msgspec.to_builtins(v) for k, v in put.items() if k.kind == of.kind}
                 removed = [key.name for key in changes.delete if key.kind == of.kind]
                 if documents or removed:
-                    self._db.table(of.table).replace(documents, removed)
-        if made:
+                    self._db.named(of.table).replace(documents, removed)
+        try:
             self._note(made, put)
+        except BaseException:  # Ctrl-C in the midst of it: what is half noted is read anew.
+            self._read.clear()
+            self._sorted.clear()
+            raise
         return self.revision
+
+    def compact(self) -> None:
+        """Begin a new snapshot and journal; what was there becomes the backup. Raises StateError."""
+        self._journal.compact()
 
     def compact_when_due(self) -> None:
         """Shorten what the next start has to read, if it is worth it. For when nobody waits. Raises StateError."""
         if self._journal.due:
-            self._journal.compact()
+            self.compact()
 
     def watch(self, wake: Callable[[], None] = _nothing, *, limit: int = WATCH_LIMIT) -> FeedWatch:
         return self._feed.watch(wake, limit)
