@@ -15,9 +15,10 @@ from orch.errors import StateError
 from orch.store.lock import exclusive
 from tests.crash.work import Model, opened
 
-LONGEST_LIFE = 0.02
-"""Seconds, from its start on: some 40 commits and 5 compactions."""
-_COMPACTS_EVERY = 7
+MOST_COMMITS = 16
+LONGEST_WAIT = 0.004
+"""Seconds after the last of them: some commits and a compaction more."""
+_COMPACTS_EVERY = 5
 _REPLY_SECONDS = 20
 
 
@@ -36,7 +37,7 @@ def kill_writers(folder: Path, model: Model, kills: int, seed: int) -> Kills:
     """Kill so many writers one after the other in one folder, and check after each; stops when something is wrong."""
     dice, tally, known = random.Random(seed), Kills(), 0
     while tally.kills < kills and not tally.wrong:
-        told = _one_life(folder, model, dice.random() * LONGEST_LIFE, known, tally)
+        told = _one_life(folder, model, dice, known, tally)
         tally.kills += 1
         tally.acknowledged += told - known
         tally.in_compaction += (folder / "snapshot.tmp").exists()
@@ -50,40 +51,44 @@ def kill_writers(folder: Path, model: Model, kills: int, seed: int) -> Kills:
     return tally
 
 
-def _one_life(folder: Path, model: Model, seconds: float, known: int, tally: Kills) -> int:
-    """The last revision that the writer told of, or `known`."""
+def _one_life(folder: Path, model: Model, dice: random.Random, known: int, tally: Kills) -> int:
+    """Let a writer make some commits, read beside it, kill it a moment later. The last revision that it told of."""
     reading, writing = os.pipe()
     if not (pid := os.fork()):
         _write_on(folder, model, writing)
     os.close(writing)
     with os.fdopen(reading, "rb", buffering=0) as pipe:
+        told, lines = b"", dice.randrange(MOST_COMMITS)
         try:
-            ready = pipe.read(1) if select.select([pipe], [], [], _REPLY_SECONDS)[0] else b""
-            deadline = time.monotonic() + seconds
-            while (left := deadline - time.monotonic()) > 0:
-                # Reads beside the writer, as `orch ps` makes them, and then the exact moment.
-                if left < LONGEST_LIFE / 4:
-                    time.sleep(left)
-                    continue
+            while told.count(b"\n") <= lines and select.select([pipe], [], [], _REPLY_SECONDS)[0]:
+                if not (more := pipe.read(1 << 16)):
+                    break
+                told += more
                 tally.reads += 1
-                tally.wrong = tally.wrong or model.wrong(opened(folder), known, 1 << 30)
+                tally.wrong = tally.wrong or model.wrong(opened(folder), _last(told, known), 1 << 30)
+            time.sleep(dice.random() * LONGEST_WAIT)
         except StateError as error:
             tally.wrong = f"beside its writer: {error}"
         finally:
             os.kill(pid, signal.SIGKILL)
             _, status = os.waitpid(pid, 0)
-        told = pipe.readall()
-    if ready != b"\n" or os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
-        tally.wrong = tally.wrong or f"the writer ended by itself, with status {status}: {told.decode()[-200:]}"
-    whole = told[: told.rfind(b"\n") + 1].split()
-    return int(whole[-1]) if whole else known
+        told += pipe.readall()
+    if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
+        tally.wrong = tally.wrong or f"the writer ended by itself, with status {status}: {told[-200:]!r}"
+    return _last(told, known)
+
+
+def _last(told: bytes, known: int) -> int:
+    """The last revision of which a whole line tells, or `known`."""
+    revisions = told[: told.rfind(b"\n") + 1].split()
+    return int(revisions[-1]) if revisions else known
 
 
 def _write_on(folder: Path, model: Model, told: int) -> None:
     """The writer's process. It tells each revision once its commit has returned."""
     try:
         with exclusive(folder):
-            os.write(told, b"\n")
+            os.write(told, b"\n")  # Alive; nothing is kept as yet.
             store = opened(folder)
             while True:
                 os.write(told, b"%d\n" % model.commit_next(store))
