@@ -16,7 +16,7 @@ from orch.store.feed import Feed, FeedWatch
 from orch.store.files import DISK, Files
 from orch.store.journal import Journal
 from orch.store.protocol import KINDS, Changed, Changes, Key, Kind, KindOf, Snapshot, Stored, key_of, kind_of
-from orch.store.records import Change
+from orch.store.records import Change, Document
 from orch.store.tables import JournalDB
 
 T = TypeVar("T", bound=Stored)
@@ -75,7 +75,7 @@ class TinyStore:
         put = {key_of(stored): stored for stored in changes.put}
         with self._db.storage.transaction() as made:
             for of in KINDS:
-                documents = {k.name: msgspec.to_builtins(v) for k, v in put.items() if k.kind == of.kind}
+                documents = {k.name: _document(v) for k, v in put.items() if k.kind == of.kind}
                 removed = [key.name for key in changes.delete if key.kind == of.kind]
                 if documents or removed:
                     self._db.named(of.table).replace(documents, removed)
@@ -148,6 +148,12 @@ class TinyStore:
 
 def _of(key: Key) -> KindOf:
     return next(of for of in KINDS if of.kind == key.kind)
+
+
+def _document(value: Stored) -> Document:
+    """As it will be read again: with lists for tuples, or one that was read would differ from the same one put again."""
+    document: Document = msgspec.json.decode(msgspec.json.encode(value))
+    return document
 
 
 def _conflict(found: int, expected: int) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from orch.errors import StateError
+from orch.store.files import Disk
+from orch.store.lock import exclusive
 from orch.store.protocol import Changes, Key
+from orch.store.records import line
 from orch.store.tinydb import TinyStore
 from tests.crash.work import CLUSTER, Model, opened
 from tests.unit.disks import BrokenDisk, FullDisk
@@ -84,10 +85,10 @@ def test_a_lost_snapshot_is_replaced_by_its_backup_too(tmp_path: Path) -> None:
 def test_a_damaged_journal_is_cut_where_the_damage_begins(tmp_path: Path) -> None:
     filled(tmp_path)
     journal = tmp_path / "journal.3"
-    starts = [s for s, t in zip(line_starts(journal), journal.read_bytes().split(b"\n"), strict=False) if b'["C",7' in t]
-    flip(journal, starts[0] + 3)
+    start = journal.read_bytes().index(b'["C",7') - len("12345678 ")
+    flip(journal, start + 3)
 
-    assert told(tmp_path).startswith(f"{journal}: is damaged at byte {starts[0]}: a line is not as it was written")
+    assert told(tmp_path).startswith(f"{journal}: is damaged at byte {start}: a line is not as it was written")
     assert told(tmp_path).endswith(f"{journal} && rm {tmp_path}/acknowledged")
     follow_remedy(tmp_path, 6)
 
@@ -95,7 +96,7 @@ def test_a_damaged_journal_is_cut_where_the_damage_begins(tmp_path: Path) -> Non
 def test_a_journal_cut_in_half_is_noticed(tmp_path: Path) -> None:
     filled(tmp_path)
     journal = tmp_path / "journal.3"
-    os.truncate(journal, journal.stat().st_size // 2)
+    os.truncate(journal, journal.read_bytes().index(b'["C",7'))
 
     assert told(tmp_path) == (
         f"{journal}: ends at revision 6, and 8 had been reached: its end is lost; "
@@ -158,11 +159,9 @@ def test_a_state_of_the_old_form_is_told_from_a_new_one(tmp_path: Path) -> None:
 
 def test_a_snapshot_in_another_format_is_refused(tmp_path: Path) -> None:
     filled(tmp_path)
-    (tmp_path / "snapshot").write_bytes(b'd5ff5bbd ["S",3,"prod"]\n')
+    (tmp_path / "snapshot").write_bytes(line(["S", 3, "prod"]))
 
-    assert told(tmp_path) == (
-        f"{tmp_path}/snapshot: has format 3, and this orch reads 2; use the orch that wrote it"
-    )
+    assert told(tmp_path) == (f"{tmp_path}/snapshot: has format 3, and this orch reads 2; use the orch that wrote it")
 
 
 def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
@@ -190,7 +189,7 @@ def test_on_a_full_disk_a_commit_fails_and_all_before_it_stands(tmp_path: Path, 
     disk.room = room
     for _ in range(2):
         with pytest.raises(StateError) as caught:
-            store.commit(Changes(put=MODEL.changes(9).put * 1 or ()))
+            MODEL.commit_next(store)
         disk.room = None  # Space comes back, and still nothing is written behind the half transaction.
         assert str(caught.value) == (
             f"{tmp_path}/journal.3: cannot be written: No space left on device; "
@@ -244,48 +243,116 @@ def test_a_commit_stands_when_its_witness_cannot_be_written(tmp_path: Path) -> N
     assert MODEL.wrong(opened(tmp_path), 9, 9) == ""
 
 
-class Interrupted(FullDisk):
-    """Ctrl-C comes while it syncs."""
+class Interrupted(Disk):
+    """Ctrl-C comes just when the next sync is done."""
+
+    comes = False
 
     def sync(self, file: int) -> None:
         super().sync(file)
-        if self.room == 1 << 20:
+        if self.comes:
             raise KeyboardInterrupt
 
 
 def test_a_commit_that_ctrl_c_broke_off_is_not_written_twice(tmp_path: Path) -> None:
     disk = Interrupted()
     store = TinyStore(filled(tmp_path), CLUSTER, disk)
-    disk.append = lambda file, data: FullDisk.append(disk, file, data)  # type: ignore[method-assign]
+    disk.comes = True
     with pytest.raises(KeyboardInterrupt):
-        _interrupted(disk, store)
+        MODEL.commit_next(store)
+    disk.comes = False
 
-    with pytest.raises(StateError, match="writing was broken off; run it again"):
+    with pytest.raises(StateError, match=r"journal\.3: writing was broken off; run it again"):
         store.commit(Changes(delete=(Key("volume", "counter"),)))
     assert MODEL.wrong(opened(tmp_path), 9, 9) == ""
 
 
-def _interrupted(disk: Interrupted, store: TinyStore) -> None:
-    MODEL.commit_next(store)
+class Place:
+    """Someone with an inventory of one host, which nobody reaches, and a state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.state = folder, folder / "state"
+        (folder / "inventory.yml").write_text(
+            "all:\n  vars: {orch: {cluster: prod}}\n  hosts: {w1: {ansible_host: 127.0.0.1, ansible_port: 1}}\n"
+        )
+        text = "x" * 10_000
+        (folder / "compose.yml").write_text(f"name: s\nservices: {{a: {{image: x, environment: {{A: {text}}}}}}}\n")
+
+    def fill(self) -> None:
+        with exclusive(self.state):
+            filled(self.state)
+
+    def orch(self, *words: str, mounted: str = "") -> str:
+        """The one line that a failed command says, after `mounted` was done in a mount namespace of its own."""
+        command = [sys.executable, "-c", "from orch.cli.main import main; main()", "--state", str(self.state), *words]
+        if mounted:
+            flags = "-m" if os.geteuid() == 0 else "-rm"
+            command = ["unshare", flags, "sh", "-ec", f'{mounted}\nexec "$@"', "sh", *command]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done
+        return done.stderr.removesuffix("\n")
+
+    def apply(self, mounted: str = "") -> str:
+        return self.orch("apply", "-f", "compose.yml", mounted=mounted)
 
 
-def run_in_mount_namespace(setup: str, *argv: str) -> subprocess.CompletedProcess[str]:
-    script = f'{setup}\nexec "$@"'
-    return subprocess.run(["unshare", "-m", "sh", "-ec", script, "sh", *argv], capture_output=True, text=True)
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
 
 
-Spoil = Callable[[Path], object]
+FILL = "cat /dev/zero >{0}/filler 2>/dev/null || true"
 
 
-def orch(tmp_path: Path, setup: str = "") -> subprocess.CompletedProcess[str]:
-    """`orch apply` of a stack onto a host that nobody reaches: it would first write down what is wanted."""
-    (tmp_path / "inventory.yml").write_text(
-        "all: {vars: {orch: {cluster: prod}}, hosts: {w1: {ansible_host: 127.0.0.1, ansible_port: 1}}}\n"
+def test_orch_on_a_full_disk_names_the_file_and_the_remedy(place: Place) -> None:
+    place.fill()
+    tmpfs = "cp -a {0} {0}.kept; mount -t tmpfs -o size=256k none {0}; cp -a {0}.kept/. {0}; " + FILL
+
+    assert place.apply(tmpfs.format(place.state)) == (
+        f"orch: {place.state}/journal.3: cannot be written: No space left on device; "
+        "free some space, and run it again: all that was committed before stands"
     )
-    (tmp_path / "compose.yml").write_text("name: s\nservices: {a: {image: x}}\n")
-    command = [sys.executable, "-m", "orch", "-i", "inventory.yml", "--state", "state", "apply", "-f", "compose.yml"]
-    shell = ["unshare", "-m", "sh", "-ec", f'{setup}\nexec "$@"', "sh"] if setup else []
-    return subprocess.run([*shell, *command], cwd=tmp_path, capture_output=True, text=True)
 
 
-assert errno
+def test_orch_on_a_disk_that_was_full_before_it_began(place: Place) -> None:
+    place.state.mkdir()
+    tmpfs = "mount -t tmpfs -o size=64k none {0}; " + FILL
+
+    assert place.apply(tmpfs.format(place.state)) == (
+        f"orch: {place.state}: cannot be used for state: No space left on device; --state names another"
+    )
+
+
+def test_orch_with_a_folder_that_cannot_be_written_to(place: Place) -> None:
+    place.fill()
+    read_only = f"mount --bind {place.state} {place.state}; mount -o remount,bind,ro {place.state}"
+
+    assert place.apply(read_only) == (
+        f"orch: {place.state}: cannot be used for state: Read-only file system; --state names another"
+    )
+
+
+def test_orch_with_a_state_that_another_process_holds(place: Place) -> None:
+    with exclusive(place.state):
+        assert place.apply() == f"orch: {place.state}: in use by process {os.getpid()}; wait for it or end it"
+
+
+@pytest.mark.parametrize("words", [("ps",), ("apply", "-f", "compose.yml")], ids=["ps", "apply"])
+def test_orch_with_a_state_cut_in_half(place: Place, words: tuple[str, ...]) -> None:
+    place.fill()
+    snapshot = place.state / "snapshot"
+    os.truncate(snapshot, snapshot.stat().st_size // 2)
+
+    said = place.orch(*words)
+    assert said.startswith(f"orch: {snapshot}: is damaged at byte ")
+    assert said.endswith(f"at revision 8; back to it: mv {place.state}/snapshot.2 {snapshot}")
+
+
+@pytest.mark.parametrize("name", ["snapshot", "journal.3"])
+def test_orch_with_flipped_bits_in_its_state(place: Place, name: str) -> None:
+    place.fill()
+    flip(place.state / name, 100)
+
+    said = place.apply()
+    assert said.startswith(f"orch: {place.state / name}: is damaged at byte ")
+    assert "; back to it: " in said
