@@ -54,7 +54,7 @@ def load(folder: Path, files: Files = DISK) -> Loaded:
     told = _Flaw("", "")
     for _ in range(_LOOKS):
         try:
-            with _collector_off():
+            with collector_off():
                 return _look(folder, files)
         except OSError as error:
             raise StateError(f"{error.filename or folder}: cannot be read: {error.strerror}") from error
@@ -67,7 +67,7 @@ def load(folder: Path, files: Files = DISK) -> Loaded:
 
 
 @contextmanager
-def _collector_off() -> Iterator[None]:
+def collector_off() -> Iterator[None]:
     """Nothing that is loaded is garbage, and looking through it again and again costs a third of the time."""
     was_on = gc.isenabled()
     gc.disable()

@@ -26,9 +26,15 @@ class KindOf(msgspec.Struct, frozen=True):
     order: Callable[[Any], Any]
 
 
+def _replica_order(replica: Replica) -> tuple[str, str, int, int]:
+    """By slot and attempt; flat, for there are many."""
+    slot = replica.slot
+    return slot.stack, slot.service, slot.number, replica.attempt
+
+
 KINDS = (
     KindOf("stack", "stacks", StackSpec, lambda stack: stack.name, lambda stack: stack.name),
-    KindOf("replica", "replicas", Replica, lambda replica: replica.id, lambda replica: (replica.slot, replica.attempt)),
+    KindOf("replica", "replicas", Replica, lambda replica: replica.id, _replica_order),
     KindOf("volume", "volumes", Volume, lambda volume: volume.name, lambda volume: volume),
 )
 """All that can be stored."""

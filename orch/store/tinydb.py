@@ -15,6 +15,7 @@ from orch.model.volume import Volume
 from orch.store.feed import Feed, FeedWatch
 from orch.store.files import DISK, Files
 from orch.store.journal import Journal
+from orch.store.load import collector_off
 from orch.store.protocol import KINDS, Changed, Changes, Key, Kind, KindOf, Snapshot, Stored, key_of, kind_of
 from orch.store.records import Change, Document
 from orch.store.tables import JournalDB
@@ -123,7 +124,8 @@ class TinyStore:
     def _objects(self, of: KindOf) -> dict[str, Stored]:
         """By name; read from their documents when they are first asked for."""
         if of.kind not in self._read:
-            self._read[of.kind] = {name: self._object(of, name) for name in self._documents(of)}
+            with collector_off():
+                self._read[of.kind] = {name: self._object(of, name) for name in self._documents(of)}
         return self._read[of.kind]
 
     def _documents(self, of: KindOf) -> dict[str, dict[str, object]]:
@@ -151,7 +153,7 @@ def _of(key: Key) -> KindOf:
 
 
 def _document(value: Stored) -> Document:
-    """As it will be read again: with lists for tuples, or one that was read would differ from the same one put again."""
+    """As it will be read again: with lists for tuples, or what was read would differ from the same put again."""
     document: Document = msgspec.json.decode(msgspec.json.encode(value))
     return document
 
