@@ -101,7 +101,7 @@ DISK = Disk()
 
 
 def make_folders(path: Path, files: Files = DISK) -> None:
-    """Make the folder and those above it; on return they outlast a power cut. Raises OSError."""
+    """Make the folder, and those above it, if they are not there. Raises OSError."""
     missing = []
     while not path.is_dir():
         missing.append(path)
@@ -112,4 +112,3 @@ def make_folders(path: Path, files: Files = DISK) -> None:
         except FileExistsError:
             if not folder.is_dir():  # Somebody else made it just now, otherwise.
                 raise
-        files.sync_folder(folder.parent)

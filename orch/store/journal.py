@@ -88,6 +88,8 @@ class Journal:
                 if backup in names:
                     files.unlink(folder / backup)
                 files.link(folder / SNAPSHOT, folder / backup)
+            else:
+                self._sync_above()
             # First the new journal's name, then the snapshot that needs it: there is no order without a sync.
             files.sync_folder(folder)
             files.rename(folder / _TEMPORARY, folder / SNAPSHOT)
@@ -103,6 +105,16 @@ class Journal:
         self._close(self._witness)
         self._file = self._witness = -1
         self._stopped = self._stopped or "the store is closed"
+
+    def _sync_above(self) -> None:
+        """The folder's own name, and those of the folders above it, which may be new as well."""
+        for folder in self._folder.absolute().parents:
+            try:
+                self._files.sync_folder(folder)
+            except OSError as error:
+                # Not ours to list, so not ours to have made; or a file system that keeps its names without.
+                if error.errno not in {errno.EACCES, errno.EPERM, errno.EINVAL}:
+                    raise
 
     def _write_snapshot(self, generation: int, names: Sequence[str]) -> int:
         path = self._folder / _TEMPORARY
@@ -139,6 +151,9 @@ class Journal:
             if self._generation and not changed:
                 self._file, size = self._files.open(self._folder / name)
                 changed = size != self._size
+                # What was read may be of a process that was killed before its sync, and be nowhere but in memory.
+                self._files.sync(self._file)
+                self._files.sync_folder(self._folder)
         if changed:
             self._stopped = f"{self._folder}: another process has changed it meanwhile; run it again"
             self._check_not_stopped()

@@ -19,6 +19,7 @@ from orch.store.tinydb import TinyStore
 from tests.crash.trace import (
     Acknowledged,
     Begun,
+    Killed,
     Names,
     Op,
     Recorder,
@@ -60,62 +61,77 @@ def workplace() -> Iterator[Path]:
 
 
 def record(place: Path, start: Tree, model: Model, dice: random.Random, commits: int) -> Trace:
-    """Let a store work in a folder with `start` in it: it is opened and closed, commits, and compacts now and then."""
+    """Let a store work in a folder with `start` in it: it is opened and closed, commits, compacts now and then, and is
+    killed now and then."""
     root = place / "recorded"
     write_tree(start, root)
     recorder = Recorder(root)
     first = len(recorder.ops)
     while commits > 0:
-        with exclusive(root / STATE, recorder):
-            store = TinyStore(root / STATE, CLUSTER, recorder)
-            for _ in range(dice.randint(1, commits)):
-                revision = store.revision + 1
-                recorder.ops.append(Begun(revision))
-                store.commit(model.changes(revision))
-                recorder.ops.append(Acknowledged(revision))
-                if dice.random() < 0.3:
-                    store.compact()
-                commits -= 1
-            store.close()
+        session = min(commits, dice.choice((1, 2, 6)))
+        commits -= session
+        recorder.life = dice.randint(0, dice.choice((20, 8 * session))) if dice.random() < 0.5 else None
+        try:
+            _session(root / STATE, recorder, model, dice, session)
+        except Killed:
+            recorder.close_all()
     shutil.rmtree(root)
     return Trace(root, first, recorder.ops)
+
+
+def _session(folder: Path, recorder: Recorder, model: Model, dice: random.Random, commits: int) -> None:
+    with exclusive(folder, recorder):
+        store = TinyStore(folder, CLUSTER, recorder)
+        for _ in range(commits):
+            revision = store.revision + 1
+            recorder.ops.append(Begun(revision))
+            store.commit(model.changes(revision))
+            recorder.ops.append(Acknowledged(revision))
+            if dice.random() < 0.3:
+                store.compact()
+        store.close()
 
 
 def cut_power(model: Model, images: int, seed: int, mutation: Mutation | None = None) -> Tally:
     """Look at so many images of as many traces as it takes; every third trace goes on from an image of the one before.
     Stops at the first bad one."""
-    dice, tally, start, known = random.Random(seed), Tally(), Tree(), 0
+    dice, tally, start, range_ = random.Random(seed), Tally(), Tree(), NOTHING
     with workplace() as place:
         while tally.images < images and not tally.wrong:
             trace = record(place, start, model, dice, commits=12)
             ops = list(mutation(trace.ops)) if mutation else trace.ops
-            image = start
-            for _ in range(min(150, images - tally.images)):
-                cut = dice.randint(trace.first, len(ops)) if dice.random() < 0.8 else len(ops)
+            image, cut = start, 0
+            for _ in range(min(100, images - tally.images)):
+                cut = dice.randint(trace.first, len(ops))
                 image = power_cut(ops[:cut], trace.root, dice)
                 tally.images += 1
-                tally.wrong = check(place / "image", image, model, ops[:cut], known)
+                tally.wrong = check(place / "image", image, model, _right(ops[:cut], range_))
                 if tally.wrong:
                     tally.wrong += f" (seed {seed}, image {tally.images}, cut after {cut} of {len(ops)} operations)"
                     return tally
-            start, known = (image, _last(ops[:cut], known)) if dice.random() < 0.66 else (Tree(), 0)
+            start, range_ = (image, _right(ops[:cut], range_)) if dice.random() < 0.66 else (Tree(), NOTHING)
     return tally
 
 
-def _last(ops: Sequence[Op], known: int) -> int:
-    return next((op.revision for op in reversed(ops) if isinstance(op, Acknowledged)), known)
+NOTHING = range(1)
+"""Revision 0 alone."""
 
 
-def check(folder: Path, image: Tree, model: Model, ops: Sequence[Op], known: int) -> str:
-    """What is wrong with an image after `ops`; "" if nothing is. `known` was acknowledged before them."""
+def _right(ops: Sequence[Op], before: range) -> range:
+    """The revisions that are right after `ops`, when those of `before` were right before them."""
+    told = [op.revision for op in ops if isinstance(op, Acknowledged)]
+    begun = [op.revision for op in ops if isinstance(op, Begun)]
+    return range(max([before.start, *told]), max([before.stop, *(revision + 1 for revision in begun)]))
+
+
+def check(folder: Path, image: Tree, model: Model, right: range) -> str:
+    """What is wrong with an image that should be at a revision of `right`; "" if nothing is."""
     write_tree(image, folder)
-    least = _last(ops, known)
-    begun = next((op.revision for op in reversed(ops) if isinstance(op, Begun)), least)
     state = folder / STATE
     try:
         with exclusive(state):
             store = opened(state)
-            if wrong := model.wrong(store, least, max(least, begun, known + 1)):
+            if wrong := model.wrong(store, right.start, right.stop - 1):
                 return wrong
             revision = model.commit_next(store)
             store.close()
@@ -126,30 +142,24 @@ def check(folder: Path, image: Tree, model: Model, ops: Sequence[Op], known: int
         shutil.rmtree(folder)
 
 
-def _is(op: Op, kind: type[Op], name: str) -> bool:
+def _is(op: Op | None, kind: type[Op], name: str) -> bool:
     """Is this an operation of that kind on a file whose name begins so?"""
     return isinstance(op, kind) and isinstance(op, Write | Sync) and op.path.name.startswith(name)
 
 
-def without(kind: type[Op], name: str) -> Mutation:
-    """Leave such operations out."""
-    return lambda ops: (op for op in ops if not _is(op, kind, name))
+def _without(left_out: Callable[[Op | None, Op, Op | None], bool]) -> Mutation:
+    """Leave out operations by what they are and what is done before and after them."""
 
-
-def _without_sync_of_folder(before_rename: bool) -> Mutation:
     def mutated(ops: Sequence[Op]) -> Iterator[Op]:
         for before, op, after in zip([None, *ops], ops, [*ops[1:], None], strict=False):
-            beside = after if before_rename else before
-            if not (isinstance(op, SyncFolder) and isinstance(beside, Names) and beside.how == "rename"):
+            if not left_out(before, op, after):
                 yield op
 
     return mutated
 
 
-def _without_sync_above(ops: Sequence[Op]) -> Iterator[Op]:
-    for before, op in zip([None, *ops], ops, strict=False):
-        if not (isinstance(op, SyncFolder) and isinstance(before, Names) and before.how == "folder"):
-            yield op
+def _is_of_folder(op: Op, *, above: bool = False) -> bool:
+    return isinstance(op, SyncFolder) and (op.path.name != STATE.name) == above
 
 
 def _moved(moving: Callable[[Op], bool], ahead_of: Callable[[Op], bool]) -> Mutation:
@@ -168,7 +178,7 @@ def _moved(moving: Callable[[Op], bool], ahead_of: Callable[[Op], bool]) -> Muta
     return mutated
 
 
-def _is_rename(op: Op) -> bool:
+def _is_rename(op: Op | None) -> bool:
     return isinstance(op, Names) and op.how == "rename"
 
 
@@ -178,7 +188,7 @@ def _old_deleted_first(ops: Sequence[Op]) -> Iterator[Op]:
     for op, after in itertools.zip_longest(ops, ops[1:]):
         if isinstance(op, Names) and op.how == "create" and (name := next(iter(op.entries))).startswith(JOURNAL):
             journals.append(name)
-        if isinstance(op, SyncFolder) and after and _is_rename(after):
+        if isinstance(op, SyncFolder) and _is_rename(after):
             yield Names("unlink", op.path, dict.fromkeys(journals[:-1]))
         yield op
 
@@ -199,11 +209,21 @@ def _journal_created_last(ops: Sequence[Op]) -> Iterator[Op]:
 _JOURNAL_SYNC: Callable[[Op], bool] = lambda op: _is(op, Sync, JOURNAL)  # noqa: E731
 
 MUTATIONS: Mapping[str, Mutation] = {
-    "journal not synced": without(Sync, JOURNAL),
-    "snapshot not synced": without(Sync, SNAPSHOT),
-    "folder not synced before the rename": _without_sync_of_folder(before_rename=True),
-    "folder not synced after the rename": _without_sync_of_folder(before_rename=False),
-    "new folders not synced": _without_sync_above,
+    "journal not synced": _without(lambda before, op, _: _is(op, Sync, JOURNAL) and _is(before, Write, JOURNAL)),
+    "journal not synced when taken over": _without(
+        lambda before, op, _: _is(op, Sync, JOURNAL) and not _is(before, Write, JOURNAL)
+    ),
+    "snapshot not synced": _without(lambda _, op, __: _is(op, Sync, SNAPSHOT)),
+    "folder not synced before the rename": _without(
+        lambda _, op, after: _is_of_folder(op) and _is_rename(after),
+    ),
+    "folder not synced after the rename": _without(
+        lambda before, op, _: _is_of_folder(op) and _is_rename(before),
+    ),
+    "folder not synced when taken over": _without(
+        lambda before, op, after: _is_of_folder(op) and not _is_rename(before) and not _is_rename(after),
+    ),
+    "folders above not synced": _without(lambda _, op, __: _is_of_folder(op, above=True)),
     "acknowledged before the sync": _moved(lambda op: isinstance(op, Acknowledged), _JOURNAL_SYNC),
     "witness written before the sync": _moved(lambda op: _is(op, Write, ACKNOWLEDGED), _JOURNAL_SYNC),
     "renamed before the snapshot's sync": _moved(_is_rename, lambda op: _is(op, Sync, SNAPSHOT)),

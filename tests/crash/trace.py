@@ -59,18 +59,39 @@ Tree: TypeAlias = dict[Path, bytes | None]
 """Paths below the root → contents; None for a folder."""
 
 
+class Killed(BaseException):
+    """The process that does all this is killed."""
+
+
 class Recorder(Disk):
-    """The real disk, with a record of what was done."""
+    """The real disk, with a record of what was done. Of what is there already, all is taken to be on it for good.
+
+    `life`: how many operations more it lets be done before it kills whoever does them; None: as many as they like.
+    """
 
     def __init__(self, root: Path) -> None:
-        """Of what is there already, all is taken to be on the disk for good."""
         self.ops: list[Op] = []
+        self.life: int | None = None
         self._inodes: dict[Path, int] = {}
         self._files: dict[int, Path] = {}
         self._sizes: dict[int, int] = {}
-        self._root = root
         for path, data in read_tree(root).items():
             self._known(root / path, data)
+
+    def _age(self) -> None:
+        if self.life is not None:
+            if self.life == 0:
+                raise Killed
+            self.life -= 1
+
+    def close_all(self) -> None:
+        """As the kernel does for a process that was killed."""
+        for file in tuple(self._files):
+            self.close(file)
+
+    def close(self, file: int) -> None:
+        super().close(file)
+        del self._files[file]
 
     def _known(self, path: Path, data: bytes | None) -> None:
         if data is None:
@@ -91,10 +112,12 @@ class Recorder(Disk):
         return inode
 
     def make_folder(self, path: Path) -> None:
+        self._age()
         super().make_folder(path)
         self.ops.append(Names("folder", path.parent, {path.name: path}))
 
     def create(self, path: Path) -> int:
+        self._age()
         file = super().create(path)
         self._files[file] = path
         self.ops.append(Names("create", path.parent, {path.name: self._new(path)}))
@@ -106,11 +129,13 @@ class Recorder(Disk):
         return file, size
 
     def append(self, file: int, data: bytes) -> None:
+        self._age()
         super().append(file, data)
         inode = self._inodes[self._files[file]]
         self._write(file, self._sizes[inode], data)
 
     def overwrite(self, file: int, data: bytes) -> None:
+        self._age()
         super().overwrite(file, data)
         self._write(file, 0, data)
 
@@ -121,24 +146,29 @@ class Recorder(Disk):
         self.ops.append(Write(inode, path, offset, data))
 
     def sync(self, file: int) -> None:
+        self._age()
         super().sync(file)
         self.ops.append(Sync(self._inodes[self._files[file]], self._files[file]))
 
     def sync_folder(self, path: Path) -> None:
+        self._age()
         super().sync_folder(path)
         self.ops.append(SyncFolder(path))
 
     def rename(self, old: Path, new: Path) -> None:
+        self._age()
         super().rename(old, new)
         inode = self._inodes[new] = self._inodes.pop(old)
         self.ops.append(Names("rename", new.parent, {old.name: None, new.name: inode}))
 
     def link(self, old: Path, new: Path) -> None:
+        self._age()
         super().link(old, new)
         inode = self._inodes[new] = self._inodes[old]
         self.ops.append(Names("link", new.parent, {new.name: inode}))
 
     def unlink(self, path: Path) -> None:
+        self._age()
         super().unlink(path)
         del self._inodes[path]
         self.ops.append(Names("unlink", path.parent, {path.name: None}))

@@ -222,13 +222,14 @@ def test_a_compaction_without_space_harms_nothing_and_leaves_nothing_large(tmp_p
 def test_after_a_sync_that_failed_nothing_is_believed_and_none_is_tried_again(tmp_path: Path) -> None:
     disk = BrokenDisk()
     store = TinyStore(filled(tmp_path), CLUSTER, disk)
-    disk.fails = True
+    MODEL.commit_next(store)
+    disk.fails, disk.syncs = True, 0
     for _ in range(2):
         with pytest.raises(StateError, match="cannot be written: Input/output error; look after the disk"):
             MODEL.commit_next(store)
 
     assert disk.syncs == 1
-    assert MODEL.wrong(store, 8, 8) == ""
+    assert MODEL.wrong(store, 9, 9) == ""
 
 
 def test_a_commit_stands_when_its_witness_cannot_be_written(tmp_path: Path) -> None:
@@ -256,7 +257,8 @@ class Interrupted(Disk):
 
 def test_a_commit_that_ctrl_c_broke_off_is_not_written_twice(tmp_path: Path) -> None:
     disk = Interrupted()
-    store = TinyStore(filled(tmp_path), CLUSTER, disk)
+    store = TinyStore(filled(tmp_path, last=7), CLUSTER, disk)
+    MODEL.commit_next(store)
     disk.comes = True
     with pytest.raises(KeyboardInterrupt):
         MODEL.commit_next(store)
