@@ -4,6 +4,7 @@ OrchError                   exit status 1
 ├── UsageError              2  the command line is wrong
 ├── InputError              2  a file that the user wrote is wrong; knows file:line
 ├── RefusedError            4  understood, and not done
+│   └── ConflictError          what it was decided upon has changed meanwhile
 ├── PartialError            3  done for some hosts, not for all
 ├── StateError              1  the state cannot be read, written or locked
 ├── LabError                1  a local fleet cannot be made or found
@@ -40,6 +41,10 @@ class InputError(OrchError):
 
 class RefusedError(OrchError):
     exit_status = 4
+
+
+class ConflictError(RefusedError):
+    pass
 
 
 class PartialError(OrchError):

@@ -33,4 +33,7 @@ async def engine(fleet: Fleet, state: Path | None, pool: Pool, *, changing: bool
         if changing:
             stack.enter_context(exclusive(folder))
         store = TinyStore(folder, fleet.cluster)
+        stack.callback(store.close)
         yield Engine(fleet, await stack.enter_async_context(pool), store)
+        if changing:
+            store.compact_when_due()

@@ -9,27 +9,29 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orch.errors import StateError
+from orch.store.files import DISK, Files, make_folders
 
 
 @contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
+def exclusive(folder: Path, files: Files = DISK) -> Iterator[None]:
     """Make the folder (mode 0700) if need be and hold its lock. Raises StateError when another process does.
 
     The lock goes with the process, however that ends; the pid in the file is only for the message.
     """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StateError(f"{folder}: cannot be used for state: {error.strerror}; --state names another") from error
+    lock = -1
     try:
         try:
+            make_folders(folder, files)
+            lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         except BlockingIOError:
             holder = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
             raise StateError(f"{folder}: in use by process {holder}; wait for it or end it") from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise StateError(f"{folder}: cannot be used for state: {error.strerror}; --state names another") from error
         yield
     finally:
-        os.close(lock)
+        if lock >= 0:
+            os.close(lock)

@@ -1,106 +1,164 @@
-"""The store in TinyDB: a table of stacks, a table of replicas, one file."""
+"""The store: objects of the model in TinyDB's tables, kept by a journal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
-from tinydb import TinyDB
-from tinydb.middlewares import CachingMiddleware
-from tinydb.table import Document, Table
 
-from orch.errors import StateError
+from orch.errors import ConflictError, StateError
 from orch.model.replica import Replica
 from orch.model.spec import StackSpec
 from orch.model.volume import Volume
-from orch.store.protocol import Changes, Kind, Stored, key_of, sorted_replicas, sorted_stacks
-from orch.store.storage import AtomicJSONStorage
+from orch.store.feed import Feed, FeedWatch
+from orch.store.files import DISK, Files
+from orch.store.journal import Journal
+from orch.store.load import collector_off
+from orch.store.protocol import KINDS, Changed, Changes, Key, Kind, KindOf, Snapshot, Stored, key_of, kind_of
+from orch.store.records import Change, Document
+from orch.store.tables import JournalDB
 
-T = TypeVar("T")
-FILE = "state.json"
-_FORMAT = 1
-
-
-class _Meta(msgspec.Struct, frozen=True):
-    """Whose state it is, and how it is written."""
-
-    cluster: str
-    format: int
+T = TypeVar("T", bound=Stored)
+WATCH_LIMIT = 10_000
+"""Changed objects that wait for one reader: as many as a large fleet has replicas."""
 
 
-class _KeyedTable(Table):
-    """Documents go by names of ours, never by numbers of TinyDB's."""
-
-    document_id_class = str  # type: ignore[assignment]
+def _nothing() -> None:
+    return None
 
 
 class TinyStore:
-    """Whoever commits must hold the folder's lock. Raises StateError for state of another cluster or format."""
+    """Whoever commits must hold the folder's lock since before this was made; readers need none and see the folder as
+    it was at that moment.
 
-    def __init__(self, folder: Path, cluster: str) -> None:
-        self._path, self._cluster = folder / FILE, cluster
-        self._open()
+    Raises StateError for a folder that is damaged, or is the state of another cluster.
+    """
 
-    def _open(self) -> None:
-        """Read what the file has, and nothing else."""
-        # TinyDB would write the file anew for every document; through the cache it does so once a commit.
-        self._cache = CachingMiddleware(AtomicJSONStorage)  # type: ignore[no-untyped-call]
-        self._cache.WRITE_CACHE_SIZE = 1 << 62
-        self._db = TinyDB(str(self._path), storage=self._cache)
-        self._stacks = _KeyedTable(self._db.storage, "stacks")
-        self._replicas = _KeyedTable(self._db.storage, "replicas")
-        self._volumes = _KeyedTable(self._db.storage, "volumes")
-        self._meta = _KeyedTable(self._db.storage, "meta")
-        if self._db.storage.read() is None:
-            self._meta.insert(Document(msgspec.to_builtins(_Meta(self._cluster, _FORMAT)), "store"))  # type: ignore[arg-type]
-        self._check()
+    def __init__(self, folder: Path, cluster: str, files: Files = DISK) -> None:
+        self._folder = folder
+        self._journal = Journal(folder, cluster, files)
+        self._db = JournalDB(self._journal)
+        self._read: dict[Kind, dict[str, Stored]] = {}
+        self._sorted: dict[Kind, tuple[Stored, ...]] = {}
+        self._feed = Feed(self._snapshot)
 
-    def _check(self) -> None:
-        found = self._read(self._meta, _Meta)
-        if len(found) != 1:
-            raise StateError(f"{self._path}: does not say whose state it is")
-        if found[0].format != _FORMAT:
-            raise StateError(f"{self._path}: has format {found[0].format}, and this orch reads {_FORMAT}")
-        if found[0].cluster != self._cluster:
-            raise StateError(
-                f"{self._path}: is the state of cluster {found[0].cluster}, and the inventory is of {self._cluster}"
-            )
+    @property
+    def revision(self) -> int:
+        return self._journal.state.revision
 
     def stacks(self) -> tuple[StackSpec, ...]:
-        return sorted_stacks(self._read(self._stacks, StackSpec))
+        return self.all(StackSpec)
 
     def replicas(self) -> tuple[Replica, ...]:
-        return sorted_replicas(self._read(self._replicas, Replica))
+        return self.all(Replica)
 
     def volumes(self) -> tuple[Volume, ...]:
-        return tuple(sorted(self._read(self._volumes, Volume)))
+        return self.all(Volume)
 
-    def _read(self, table: Table, kind: type[T]) -> list[T]:
-        try:
-            return [msgspec.convert(dict(document), kind) for document in table]
-        except (TypeError, ValueError) as error:
-            raise StateError(f"{self._path}: is damaged in its {table.name}: {error}") from None
+    def all(self, kind: type[T]) -> tuple[T, ...]:
+        of = kind_of(kind)
+        if of.kind not in self._sorted:
+            self._sorted[of.kind] = tuple(sorted(self._objects(of).values(), key=of.order))
+        return cast(tuple[T, ...], self._sorted[of.kind])
 
-    def commit(self, changes: Changes) -> None:
-        if not changes:
-            return
-        tables: dict[Kind, Table] = {"stack": self._stacks, "replica": self._replicas, "volume": self._volumes}
-        for kind, table in tables.items():
-            put = {key_of(stored).name: stored for stored in changes.put if key_of(stored).kind == kind}
-            _replace(table, [key.name for key in changes.delete if key.kind == kind], put)
+    def get(self, key: Key) -> Stored | None:
+        return self._objects(_of(key)).get(key.name)
+
+    def revision_of(self, key: Key) -> int:
+        return self._journal.state.revisions.get(_of(key).table, {}).get(key.name, 0)
+
+    def commit(self, changes: Changes) -> int:
+        for key, expected in changes.expect.items():
+            if (found := self.revision_of(key)) != expected:
+                raise ConflictError(f"{key}: {_conflict(found, expected)}; look at it again and repeat")
+        put = {key_of(stored): stored for stored in changes.put}
+        with self._db.storage.transaction() as made:
+            for of in KINDS:
+                documents = {k.name: _document(v) for k, v in put.items() if k.kind == of.kind}
+                removed = [key.name for key in changes.delete if key.kind == of.kind]
+                if documents or removed:
+                    self._db.named(of.table).replace(documents, removed)
         try:
-            self._cache.flush()  # type: ignore[no-untyped-call]
-        except StateError:
-            self._open()  # What could not be written must not be believed either.
+            self._note(made, put)
+        except BaseException:  # Ctrl-C in the midst of it: what is half noted is read anew.
+            self._read.clear()
+            self._sorted.clear()
             raise
+        return self.revision
+
+    def compact(self) -> None:
+        """Begin a new snapshot and journal; what was there becomes the backup. Raises StateError."""
+        self._journal.compact()
+
+    def compact_when_due(self) -> None:
+        """Shorten what the next start has to read, if it is worth it. For when nobody waits. Raises StateError."""
+        if self._journal.due:
+            self.compact()
+
+    def watch(self, wake: Callable[[], None] = _nothing, *, limit: int = WATCH_LIMIT) -> FeedWatch:
+        return self._feed.watch(wake, limit)
+
+    def close(self) -> None:
+        """Files are closed and commits fail from now on; what was read can still be asked for."""
+        self._db.close()
+
+    def _note(self, made: list[Change], put: dict[Key, Stored]) -> None:
+        """After a commit: objects, indexes and watches follow."""
+        kinds = {of.table: of.kind for of in KINDS}
+        told = []
+        for table, name, document in made:
+            key = Key(kinds[table], name)
+            value = put[key] if document is not None else None
+            told.append(Changed(key, self.revision, value))
+            self._sorted.pop(key.kind, None)
+            if key.kind in self._read:
+                objects = self._read[key.kind]
+                if value is None:
+                    objects.pop(name, None)
+                else:
+                    objects[name] = value
+        self._feed.publish(told)
+
+    def _objects(self, of: KindOf) -> dict[str, Stored]:
+        """By name; read from their documents when they are first asked for."""
+        if of.kind not in self._read:
+            with collector_off():
+                self._read[of.kind] = {name: self._object(of, name) for name in self._documents(of)}
+        return self._read[of.kind]
+
+    def _documents(self, of: KindOf) -> dict[str, dict[str, object]]:
+        return self._journal.state.documents.get(of.table, {})
+
+    def _object(self, of: KindOf, name: str) -> Stored:
+        try:
+            return msgspec.convert(self._documents(of)[name], of.type)
+        except msgspec.ValidationError as error:
+            raise StateError(
+                f"{self._folder}: {of.kind} {name} cannot be read: {error}; use the version of orch that wrote it"
+            ) from None
+
+    def _snapshot(self) -> Snapshot:
+        objects = [
+            Changed(key := Key(of.kind, name), self.revision_of(key), value)
+            for of in KINDS
+            for name, value in self._objects(of).items()
+        ]
+        return Snapshot(self.revision, tuple(sorted(objects, key=lambda changed: changed.key)))
 
 
-def _replace(table: Table, deleted: Iterable[str], put: dict[str, Stored]) -> None:
-    going = [key for key in {*deleted, *put} if table.contains(doc_id=key)]  # type: ignore[arg-type]
-    if going:
-        table.remove(doc_ids=going)  # type: ignore[arg-type]
-    documents = [Document(msgspec.to_builtins(value), key) for key, value in put.items()]  # type: ignore[arg-type]
-    if documents:
-        table.insert_multiple(documents)
+def _of(key: Key) -> KindOf:
+    return next(of for of in KINDS if of.kind == key.kind)
+
+
+def _document(value: Stored) -> Document:
+    """As it will be read again: with lists for tuples, or what was read would differ from the same put again."""
+    document: Document = msgspec.json.decode(msgspec.json.encode(value))
+    return document
+
+
+def _conflict(found: int, expected: int) -> str:
+    if not expected:
+        return f"it is there already, since revision {found}"
+    return f"it was changed meanwhile, in revision {found}" if found else "it was deleted meanwhile"

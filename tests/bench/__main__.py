@@ -13,6 +13,7 @@ BENCHES = {
     "lab": "how soon the hosts of a lab can be used",
     "probe": "what it costs a node to be watched, and to be asked everything",
     "schedule": "planning for 1,000 nodes: 10,000 replicas from nothing, again, and 500 more",
+    "store": "a commit and a start, beside TinyDB with its own storages",
     "start-up": "what `orch version` and `orch --help` cost",
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -86,7 +87,7 @@ def _orch(lab: str, folder: Path) -> Cost:
     env = {"ORCH_INVENTORY": f"/var/lib/orch-lab/{lab}/inventory.yml", "ORCH_STATE": str(folder / "state")}
     measured = cost([ORCH, "apply", "-f", str(folder / "compose.yml")], env=env, log=folder / "log")
     _check_and_clear(lab)
-    (folder / "state/state.json").unlink()
+    shutil.rmtree(folder / "state")
     return measured
 
 

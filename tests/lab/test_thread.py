@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -299,13 +300,16 @@ def test_secrets_of_the_environment_stay_off_command_lines(op: Operator) -> None
     op.lab.inside("w1", "rm", "/tmp/stop")
     assert seen == b"0\n"
     assert secret not in applied.stdout + applied.stderr
-    assert (op.folder / "state/state.json").stat().st_mode & 0o777 == 0o600
+    kept = [*(op.folder / "state").iterdir()]
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+    assert (op.folder / "state").stat().st_mode & 0o777 == 0o700
+    assert secret.encode() in b"".join(path.read_bytes() for path in kept)
 
 
 def test_a_lost_state_is_found_again_on_the_nodes(op: Operator, shared_lab: TestLab) -> None:
     op.apply(sleepers())
     before = ids(op)
-    (op.folder / "state/state.json").unlink()
+    shutil.rmtree(op.folder / "state")
     assert "adopted shop/web.1" in op.apply(sleepers()).stderr
     assert ids(op) == before
     assert op.apply(sleepers()).stderr.endswith("nothing to change\n")

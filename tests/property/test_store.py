@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from orch.model.replica import Replica, Slot
 from orch.model.resources import Resources
 from orch.model.spec import RestartPolicy, ServiceSpec, StackSpec
-from orch.store.protocol import Changes, Key, key_of
+from orch.model.volume import Volume
+from orch.store.protocol import KINDS, Changed, Changes, Key, Snapshot, Stored, key_of
 from orch.store.tinydb import TinyStore
 
 names = st.sampled_from(("a", "b", "1", "_default", "ü.ß"))
@@ -38,9 +39,10 @@ stacks = st.builds(
 )
 slots = st.builds(Slot, names, names, st.integers(1, 3))
 replicas = st.builds(Replica, idents, slots, st.integers(1, 3), names, st.text(), amounts, st.integers(0, 3600))
+volumes = st.builds(Volume, names, names, names)
 changes = st.builds(
     Changes,
-    put=st.lists(st.one_of(stacks, replicas), max_size=6, unique_by=key_of).map(tuple),
+    put=st.lists(st.one_of(stacks, replicas, volumes), max_size=6, unique_by=key_of).map(tuple),
     delete=st.lists(
         st.one_of(names.map(lambda name: Key("stack", name)), idents.map(lambda ident: Key("replica", ident))),
         max_size=6,
@@ -53,37 +55,79 @@ def _name_of(service: ServiceSpec) -> str:
 
 
 class Model:
-    """Two dictionaries."""
+    """Objects and revisions in dictionaries."""
 
     def __init__(self) -> None:
-        self.stacks: dict[str, StackSpec] = {}
-        self.replicas: dict[str, Replica] = {}
+        self.objects: dict[Key, Stored] = {}
+        self.revisions: dict[Key, int] = {}
+        self.revision = 0
 
     def commit(self, made: Changes) -> None:
-        for key in made.delete:
-            (self.stacks if key.kind == "stack" else self.replicas).pop(key.name, None)
-        self.stacks |= {s.name: s for s in made.put if isinstance(s, StackSpec)}
-        self.replicas |= {r.id: r for r in made.put if isinstance(r, Replica)}
+        after = {key: value for key, value in self.objects.items() if key not in made.delete}
+        after |= {key_of(value): value for value in made.put}
+        if after == self.objects:
+            return
+        self.revision += 1
+        for key in {*after, *self.objects}:
+            if key not in after:
+                del self.revisions[key]
+            elif after[key] != self.objects.get(key):
+                self.revisions[key] = self.revision
+        self.objects = after
 
     def check(self, store: TinyStore) -> None:
-        assert {s.name: s for s in store.stacks()} == self.stacks
-        assert {r.id: r for r in store.replicas()} == self.replicas
-        assert [s.name for s in store.stacks()] == sorted(self.stacks)
-        found = [(r.slot, r.attempt) for r in store.replicas()]
-        assert found == sorted(found)
+        for of in KINDS:
+            found = store.all(of.type)
+            assert {key_of(value): value for value in found} == {
+                key: value for key, value in self.objects.items() if key.kind == of.kind
+            }
+            assert [of.order(value) for value in found] == sorted(of.order(value) for value in found)
+        assert {key: store.revision_of(key) for key in self.objects} == self.revisions
+        assert store.revision == self.revision
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(changes, st.booleans()), max_size=6))
-def test_any_sequence_of_commits_leaves_what_a_dictionary_would_hold(history: list[tuple[Changes, bool]]) -> None:
-    """After each commit the store is closed and opened again, or used on."""
+@given(st.lists(st.tuples(changes, st.sampled_from(("", "opened", "compacted"))), max_size=6))
+def test_any_sequence_of_commits_leaves_what_a_dictionary_would_hold(history: list[tuple[Changes, str]]) -> None:
+    """After each commit the store is used on, or closed and opened again, or compacted."""
     model = Model()
     with TemporaryDirectory() as folder:
         store = TinyStore(Path(folder), "prod")
-        for made, reopens in history:
-            store.commit(made)
+        for made, then in history:
+            assert store.commit(made) >= model.revision
             model.commit(made)
             model.check(store)
-            if reopens:
+            if then == "opened":
+                store.close()
                 store = TinyStore(Path(folder), "prod")
+            elif then == "compacted":
+                store.compact()
+        model.check(store)
         model.check(TinyStore(Path(folder), "prod"))
+        store.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(changes, st.booleans()), max_size=6), st.integers(0, 4))
+def test_whoever_applies_all_that_a_watch_tells_has_what_the_store_has(
+    history: list[tuple[Changes, bool]], limit: int
+) -> None:
+    """However seldom it is asked, and however little it may keep."""
+    seen: dict[Key, Changed] = {}
+    with TemporaryDirectory() as folder:
+        store = TinyStore(Path(folder), "prod")
+        watch = store.watch(limit=limit)
+        for made, takes in [*history, (Changes(), True)]:
+            store.commit(made)
+            if not takes:
+                continue
+            match watch.take():
+                case Snapshot() as snapshot:
+                    seen = {changed.key: changed for changed in snapshot.objects}
+                case news:
+                    assert len(news) <= limit
+                    assert [c.revision for c in news] == sorted(c.revision for c in news)
+                    seen |= {changed.key: changed for changed in news}
+        seen = {key: changed for key, changed in seen.items() if changed.value is not None}
+        assert Snapshot(store.revision, tuple(seen[key] for key in sorted(seen))) == store.watch().take()
+        store.close()

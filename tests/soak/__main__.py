@@ -7,7 +7,10 @@ import sys
 
 import click
 
-SOAKS = {"connections": "1,000 hosts held connected and probed for ten minutes, then 100 of them cut off and back"}
+SOAKS = {
+    "connections": "1,000 hosts held connected and probed for ten minutes, then 100 of them cut off and back",
+    "store": "writers killed, power cut and bytes changed, thousands of times, and nothing lost",
+}
 
 
 @click.command()

@@ -15,6 +15,7 @@ from orch.model.replica import Replica
 from orch.store.protocol import Changes
 from orch.store.tinydb import TinyStore
 from tests.unit.clusters import CLUSTER, replica_of, web
+from tests.unit.disks import FullDisk
 from tests.unit.nodes import Nodes, host
 
 WEB = web()
@@ -32,7 +33,8 @@ class Bench:
         self.folder, self.nodes = folder, Nodes()
         self.told: list[Outcome] = []
         self.something_told = asyncio.Event()
-        self._store = TinyStore(folder, CLUSTER)
+        self.disk = FullDisk()
+        self._store = TinyStore(folder, CLUSTER, self.disk)
         self._store.commit(Changes(put=records))
         hosts = {name: host(name) for name in ("w1", "w2", "w3")}
         self._executor = Executor(CLUSTER, hosts, self.nodes, self._store)
@@ -224,7 +226,7 @@ async def test_broken_off_half_way_what_was_done_is_still_recorded(tmp_path: Pat
 
 async def test_nothing_is_started_when_its_record_cannot_be_written(tmp_path: Path) -> None:
     bench = Bench(tmp_path, OLD)
-    (tmp_path / "state.tmp").mkdir()
+    bench.disk.room = 0
 
     with pytest.raises(StateError, match="cannot be written"):
         await bench.run(*REPLACE)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from orch.errors import StateError
+from orch.errors import ConflictError, StateError
 from orch.model.resources import Resources
 from orch.model.spec import RestartPolicy, ServiceSpec, StackSpec
-from orch.store.protocol import Changes, Key, key_of
-from orch.store.storage import AtomicJSONStorage
-from orch.store.tinydb import FILE, TinyStore
+from orch.store.journal import LEAST_TO_COMPACT, Journal
+from orch.store.protocol import KINDS, Changes, Key, key_of
+from orch.store.tinydb import TinyStore
 from tests.unit.clusters import CLUSTER, GIB, replica_of, shop, web
 
 WEB = web()
@@ -36,22 +33,6 @@ EVERYTHING = ServiceSpec(
     stop_grace=0,
 )
 
-FAIL_WITHOUT_SPACE = """
-import resource, sys
-from pathlib import Path
-from orch.errors import StateError
-from orch.model.spec import ServiceSpec, StackSpec
-from orch.store.protocol import Changes
-from orch.store.tinydb import TinyStore
-
-store = TinyStore(Path(sys.argv[1]), sys.argv[2])
-resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-try:
-    store.commit(Changes(put=(StackSpec("large", (ServiceSpec("web", "x" * 1000),)),)))
-except StateError as error:
-    print(error)
-"""
-
 
 def opened(folder: Path) -> TinyStore:
     return TinyStore(folder, CLUSTER)
@@ -61,18 +42,6 @@ def filled(folder: Path) -> TinyStore:
     store = opened(folder)
     store.commit(Changes(put=(SHOP, FIRST)))
     return store
-
-
-def refused(folder: Path) -> str:
-    """What is said to whoever opens the folder and reads all."""
-    with pytest.raises(StateError) as caught:
-        _read_all(folder)
-    return str(caught.value)
-
-
-def _read_all(folder: Path) -> object:
-    store = opened(folder)
-    return store.stacks(), store.replicas()
 
 
 def test_a_new_store_is_empty_and_looking_at_it_leaves_no_trace(tmp_path: Path) -> None:
@@ -142,10 +111,84 @@ def test_an_empty_commit_writes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_file_is_for_its_owner_alone_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
-    filled(tmp_path)
+def test_the_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    filled(tmp_path).compact()
 
-    assert [(path.name, stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.iterdir()] == [("state.json", 0o600)]
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(("acknowledged", "journal.1", "journal.2", "snapshot", "snapshot.1"), 0o600)
+
+
+def test_a_replica_and_a_stack_of_one_name_are_two_objects(tmp_path: Path) -> None:
+    shadow = msgspec.structs.replace(FIRST, id="shop")
+
+    filled(tmp_path).commit(Changes(put=(shadow,)))
+
+    store = opened(tmp_path)
+    assert (store.get(Key("stack", "shop")), store.get(Key("replica", "shop"))) == (SHOP, shadow)
+
+
+def test_what_is_not_there_is_none(tmp_path: Path) -> None:
+    assert filled(tmp_path).get(Key("stack", "nothing")) is None
+
+
+def test_a_kind_that_is_not_stored_is_no_key() -> None:
+    with pytest.raises(ValueError, match="there is no kind 'node' of stored objects"):
+        Key("node", "w1")
+
+
+def test_commits_are_counted_and_objects_know_which_of_them_changed_them_last(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    store.commit(Changes(put=(BLOG,)))
+    assert store.commit(Changes(put=(SECOND,), delete=(key_of(FIRST),))) == 3
+    store.compact()
+
+    for each in (store, opened(tmp_path)):
+        assert each.revision == 3
+        told = {str(key): each.revision_of(key) for key in (*map(key_of, (SHOP, BLOG, FIRST, SECOND)),)}
+        assert told == {"stack shop": 1, "stack blog": 2, f"replica {FIRST.id}": 0, f"replica {SECOND.id}": 3}
+
+
+def test_a_commit_of_what_is_there_already_is_none(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    assert store.commit(Changes(put=(SHOP, FIRST), delete=(Key("stack", "nothing"),))) == 1
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert store.commit(Changes(put=(SHOP, BLOG))) == 2
+    assert (store.revision_of(key_of(SHOP)), store.revision_of(key_of(BLOG))) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("expected", "told"),
+    [
+        ({key_of(SHOP): 0}, "stack shop: it is there already, since revision 1; look at it again and repeat"),
+        ({key_of(SHOP): 9}, "stack shop: it was changed meanwhile, in revision 1; look at it again and repeat"),
+        ({key_of(BLOG): 1}, "stack blog: it was deleted meanwhile; look at it again and repeat"),
+        ({key_of(FIRST): 1, key_of(BLOG): 2}, "stack blog: it was deleted meanwhile; look at it again and repeat"),
+    ],
+)
+def test_a_stale_commit_is_refused_and_changes_nothing(tmp_path: Path, expected: dict[Key, int], told: str) -> None:
+    store = filled(tmp_path)
+
+    with pytest.raises(ConflictError) as caught:
+        store.commit(Changes(put=(SECOND,), delete=(key_of(SHOP),), expect=expected))
+
+    assert str(caught.value) == told
+    for each in (store, opened(tmp_path)):
+        assert (each.stacks(), each.replicas(), each.revision) == ((SHOP,), (FIRST,), 1)
+
+
+def test_a_commit_whose_expectations_hold_is_made(tmp_path: Path) -> None:
+    expected = {key_of(SHOP): 1, key_of(BLOG): 0}
+
+    assert filled(tmp_path).commit(Changes(put=(BLOG,), expect=expected)) == 2
+    assert opened(tmp_path).stacks() == (BLOG, SHOP)
+
+
+def test_a_stale_commit_without_changes_is_refused_too(tmp_path: Path) -> None:
+    with pytest.raises(ConflictError):
+        filled(tmp_path).commit(Changes(expect={key_of(SHOP): 2}))
 
 
 def test_the_state_of_another_cluster_is_refused(tmp_path: Path) -> None:
@@ -153,104 +196,77 @@ def test_the_state_of_another_cluster_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(StateError) as caught:
         TinyStore(tmp_path, "test")
-    assert str(caught.value) == f"{tmp_path / FILE}: is the state of cluster prod, and the inventory is of test"
-
-
-def test_the_state_in_another_format_is_refused(tmp_path: Path) -> None:
-    filled(tmp_path)
-    _rewrite(tmp_path, "meta", "store", {"format": 2, "cluster": CLUSTER})
-
-    assert refused(tmp_path) == f"{tmp_path / FILE}: has format 2, and this orch reads 1"
-
-
-def _rewrite(folder: Path, table: str, key: str, value: object) -> None:
-    """Write a document, whole and readable, that no commit would write."""
-    storage = AtomicJSONStorage(str(folder / FILE))
-    tables = storage.read()
-    assert tables is not None
-    tables[table][key] = value
-    storage.write(tables)
-
-
-def test_a_file_cut_anywhere_is_refused_by_name(tmp_path: Path) -> None:
-    filled(tmp_path)
-    content = (tmp_path / FILE).read_bytes()
-
-    for length in range(len(content)):
-        (tmp_path / FILE).write_bytes(content[:length])
-        assert re.match(rf"{re.escape(str(tmp_path / FILE))}: is damaged \(.+\); put a backup", refused(tmp_path))
-
-
-def test_a_flipped_bit_anywhere_is_refused_by_name(tmp_path: Path) -> None:
-    filled(tmp_path)
-    content = (tmp_path / FILE).read_bytes()
-
-    for position in range(len(content)):
-        flipped = bytearray(content)
-        flipped[position] ^= 1
-        (tmp_path / FILE).write_bytes(flipped)
-        assert refused(tmp_path).startswith(f"{tmp_path / FILE}: ")
-
-
-@pytest.mark.parametrize(
-    ("table", "key", "document"),
-    [
-        ("stacks", "shop", 5),
-        ("stacks", "shop", {"name": "shop"}),
-        ("stacks", "shop", {"name": 7, "services": []}),
-        ("replicas", FIRST.id, {**msgspec.to_builtins(FIRST), "attempt": None}),
-    ],
-    ids=["not an object", "a field is missing", "a number for a name", "null for a number"],
-)
-def test_a_document_that_cannot_be_read_is_refused_by_its_table(
-    tmp_path: Path, table: str, key: str, document: object
-) -> None:
-    filled(tmp_path)
-    _rewrite(tmp_path, table, key, document)
-
-    assert refused(tmp_path).startswith(f"{tmp_path / FILE}: is damaged in its {table}: ")
-
-
-@pytest.mark.parametrize("document", [5, {}, {"format": 1}], ids=["a number", "empty", "no cluster"])
-def test_a_state_that_does_not_say_whose_it_is_is_refused(tmp_path: Path, document: object) -> None:
-    filled(tmp_path)
-    _rewrite(tmp_path, "meta", "store", document)
-
-    assert refused(tmp_path).startswith(f"{tmp_path / FILE}: ")
-
-
-@pytest.mark.parametrize("content", [b"[]", b'{"meta":5}', b'{"stacks":{}}', b"{}"])
-def test_a_file_that_no_commit_could_have_written_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / FILE).write_bytes(content)
-
-    assert refused(tmp_path).startswith(f"{tmp_path / FILE}: ")
-
-
-def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / FILE).mkdir()
-
-    assert refused(tmp_path) == f"{tmp_path / FILE}: cannot be read: Is a directory"
-
-
-def test_a_commit_without_space_says_so_and_leaves_the_old_state(tmp_path: Path) -> None:
-    filled(tmp_path)
-
-    done = subprocess.run(
-        [sys.executable, "-c", FAIL_WITHOUT_SPACE, str(tmp_path), CLUSTER], capture_output=True, text=True, check=True
+    assert str(caught.value) == (
+        f"{tmp_path}/snapshot: is the state of cluster prod, and the inventory is of test; "
+        "name another folder with --state"
     )
 
-    assert done.stdout == f"{tmp_path / FILE}: cannot be written: File too large\n"
-    assert (opened(tmp_path).stacks(), opened(tmp_path).replicas()) == ((SHOP,), (FIRST,))
 
-
-def test_a_commit_that_failed_changed_nothing_for_its_own_store_either(tmp_path: Path) -> None:
+def test_compaction_keeps_everything_and_one_backup(tmp_path: Path) -> None:
     store = filled(tmp_path)
-    obstacle = tmp_path / "state.tmp"
-    obstacle.mkdir()
-    with pytest.raises(StateError, match="cannot be written: Is a directory"):
-        store.commit(Changes(put=(BLOG,), delete=(key_of(FIRST),)))
-    obstacle.rmdir()
+    for image in ("nginx:2", "nginx:3", "nginx:4"):
+        store.commit(Changes(put=(shop(web(image)),)))
+        store.compact()
 
-    assert (store.stacks(), store.replicas()) == ((SHOP,), (FIRST,))
-    store.commit(Changes(put=(SECOND,)))
-    assert (opened(tmp_path).stacks(), opened(tmp_path).replicas()) == ((SHOP,), (FIRST, SECOND))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "acknowledged", "journal.3", "journal.4", "snapshot", "snapshot.3",
+    ]  # fmt: skip
+    assert (opened(tmp_path).stacks(), opened(tmp_path).replicas()) == ((shop(web("nginx:4")),), (FIRST,))
+    store.commit(Changes(delete=(key_of(SHOP),)))
+    assert (opened(tmp_path).stacks(), opened(tmp_path).replicas()) == ((), (FIRST,))
+
+
+def test_compaction_is_due_when_the_journal_has_outgrown_the_snapshot(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    text = "x" * (LEAST_TO_COMPACT // 2)
+    generations = []
+    for number in range(8):
+        store.commit(Changes(put=(shop(msgspec.structs.replace(WEB, environment={"TEXT": f"{number}{text}"})),)))
+        store.compact_when_due()
+        generations.append(max(path.name for path in tmp_path.glob("journal.*")))
+
+    assert generations == ["journal.1", *["journal.2"] * 2, *["journal.3"] * 2, *["journal.4"] * 2, "journal.5"]
+
+
+def test_a_closed_store_can_be_asked_and_not_changed(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    store.close()
+
+    with pytest.raises(StateError, match="the store is closed"):
+        store.commit(Changes(put=(BLOG,)))
+    assert store.stacks() == (SHOP,)
+
+
+@pytest.mark.parametrize("compacts", [False, True])
+def test_what_another_process_has_changed_meanwhile_is_not_overwritten(tmp_path: Path, compacts: bool) -> None:
+    filled(tmp_path)
+    late, other = opened(tmp_path), opened(tmp_path)
+    if compacts:
+        other.compact()
+    else:
+        other.commit(Changes(put=(BLOG,)))
+
+    for _ in range(2):
+        with pytest.raises(StateError) as caught:
+            late.commit(Changes(put=(SECOND,)))
+        assert str(caught.value) == f"{tmp_path}: another process has changed it meanwhile; run it again"
+    assert opened(tmp_path).replicas() == (FIRST,)
+
+
+def test_an_object_that_this_orch_cannot_read_is_named(tmp_path: Path) -> None:
+    filled(tmp_path).close()
+    journal = Journal(tmp_path, CLUSTER)
+    journal.commit([("stacks", "shop", {"name": 7, "services": []})])
+    journal.close()
+
+    with pytest.raises(StateError) as caught:
+        opened(tmp_path).stacks()
+    assert str(caught.value) == (
+        f"{tmp_path}: stack shop cannot be read: Expected `str`, got `int` - at `$.name`; "
+        "use the version of orch that wrote it"
+    )
+
+
+def test_every_kind_has_a_table_and_a_type_of_its_own() -> None:
+    for column in ("kind", "table", "type"):
+        assert len({getattr(of, column) for of in KINDS}) == len(KINDS)

@@ -1,0 +1,1 @@
+"""Stores that are killed, lose power or are damaged: shared by tests/unit and tests/soak."""
