@@ -1,0 +1,64 @@
+"""What a container's mounts need on its node before it starts: folders and volumes; and their end. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from orch.model.command import Command
+from orch.model.container import BindMount
+from orch.model.spec import ServiceSpec
+from orch.model.volume import VolumeSpec
+from orch.podman.labels import CLUSTER, STACK, VOLUME
+from orch.podman.within import within
+
+VOLUME_SECONDS = 60
+"""A driver may ask a server."""
+
+_FOLDERS = 'for path; do [ -e "$path" ] || mkdir -p -- "$path" || exit 1; done'
+
+# One that somebody made since the first look is as good.
+_MAKE = """
+name=$1
+shift
+podman volume exists "$name" && exit 0
+podman volume create "$@" -- "$name" >/dev/null || podman volume exists "$name"
+"""
+
+# Word splitting is meant: podman's names of volumes have no spaces.
+_REMOVE = """
+names=$(podman volume ls --quiet --filter "label=$1" --filter "label=$2") || exit 1
+status=0
+[ -z "$names" ] || podman volume rm -- $names >/dev/null || status=$?
+podman volume ls --quiet || exit 1
+exit $status
+"""
+
+
+def folders_to_make(spec: ServiceSpec) -> tuple[str, ...]:
+    """Sources of bind mounts that are made where nothing is."""
+    return tuple(mount.source for mount in spec.mounts if isinstance(mount, BindMount) and mount.create)
+
+
+def make_folders(paths: Iterable[str]) -> Command:
+    return Command(within(VOLUME_SECONDS, ("sh", "-c", _FOLDERS, "sh", *paths)))
+
+
+def make_volume(cluster: str, stack: str, volume: VolumeSpec) -> Command:
+    """Make the volume where it is missing, with our labels. One that is there stays as it is, whoever made it."""
+    ours = {CLUSTER: cluster, STACK: stack, VOLUME: volume.key}
+    words = (
+        *(("--driver", volume.driver) if volume.driver else ()),
+        *(word for key, value in sorted(volume.options.items()) for word in ("--opt", f"{key}={value}")),
+        *(word for key, value in sorted({**volume.labels, **ours}.items()) for word in ("--label", f"{key}={value}")),
+    )
+    return Command(within(VOLUME_SECONDS, ("sh", "-c", _MAKE.strip(), "sh", volume.name, *words)))
+
+
+def has_volume(name: str) -> Command:
+    return Command(within(VOLUME_SECONDS, ("podman", "volume", "exists", "--", name)))
+
+
+def remove_volumes(cluster: str, stack: str) -> Command:
+    """Remove all volumes that orch made for the stack; prints the names of those that are left on the node then."""
+    argv = ("sh", "-c", _REMOVE.strip(), "sh", f"{CLUSTER}={cluster}", f"{STACK}={stack}")
+    return Command(within(VOLUME_SECONDS, argv))
