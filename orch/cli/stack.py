@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +14,8 @@ import msgspec
 
 from orch.cli.fleet import load_fleet, open_pool, run_async
 from orch.cli.output import note, on_terminal
-from orch.cli.report import Progress, report_applied, report_plan
+from orch.cli.progress import Progress
+from orch.cli.report import report_applied, report_plan
 from orch.cli.settings import Settings, current_settings, settings_options
 from orch.errors import RefusedError, UsageError
 from orch.model.spec import StackSpec
@@ -36,6 +38,19 @@ _file_option = click.option(
 )
 _stack_option = click.option("--stack", metavar="NAME", help="Call the stack so, whatever the file says.")
 _prune_option = click.option("--prune", is_flag=True, help="Remove services of the stack that FILE does not have.")
+_wait_option = click.option(
+    "--wait/--no-wait",
+    default=True,
+    help="Wait until what was started has kept running, or its healthcheck has passed; or be done when it is started.",
+)
+_wait_timeout_option = click.option(
+    "--wait-timeout",
+    type=click.FloatRange(min=1),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for that at most.",
+)
 _dry_run_option = click.option("--dry-run", is_flag=True, help="Only print the plan; with -v the commands too.")
 
 
@@ -59,8 +74,10 @@ def plan_command(file: Path, stack: str | None, prune: bool) -> int:
 @_stack_option
 @_prune_option
 @_dry_run_option
+@_wait_option
+@_wait_timeout_option
 @settings_options
-def apply_command(file: Path, stack: str | None, prune: bool, dry_run: bool) -> int:
+def apply_command(file: Path, stack: str | None, prune: bool, dry_run: bool, wait: bool, wait_timeout: float) -> int:
     """Make the services of a Compose file run, and wait until they do or say why they do not.
 
     Applying twice changes nothing. Exit status 1: something failed; 3: only some of it, or replicas on hosts that do
@@ -69,21 +86,31 @@ def apply_command(file: Path, stack: str | None, prune: bool, dry_run: bool) -> 
     settings = current_settings()
     spec = read_stack(file, name=stack, variables=os.environ)
     return run_async(
-        _change(settings, lambda engine: _put(settings, engine, spec, prune), [spec.name], dry_run=dry_run)
+        _change(
+            settings,
+            lambda engine: _put(settings, engine, spec, prune),
+            [spec.name],
+            dry_run=dry_run,
+            wait_seconds=wait_timeout if wait else 0,
+        )
     )
 
 
 @click.command("scale")
 @click.argument("targets", nargs=-1, required=True, metavar="STACK/SERVICE=N...")
 @_dry_run_option
+@_wait_option
+@_wait_timeout_option
 @settings_options
-def scale_command(targets: tuple[str, ...], dry_run: bool) -> int:
+def scale_command(targets: tuple[str, ...], dry_run: bool, wait: bool, wait_timeout: float) -> int:
     """Change how many replicas services have, until the next apply says otherwise."""
     wanted = dict(_read_target(target) for target in targets)
     if len(wanted) < len(targets):
         raise UsageError("scale names a service twice")
     stacks = sorted({stack for stack, _ in wanted})
-    return run_async(_change(current_settings(), lambda engine: _scaled(engine, wanted), stacks, dry_run=dry_run))
+    decide = partial(_scaled, wanted=wanted)
+    patience = wait_timeout if wait else 0
+    return run_async(_change(current_settings(), decide, stacks, dry_run=dry_run, wait_seconds=patience))
 
 
 @click.command("rm")
@@ -102,7 +129,12 @@ def rm_command(stacks: tuple[str, ...], yes: bool, dry_run: bool) -> int:
 
 
 async def _change(
-    settings: Settings, decide: Callable[[Engine], Changes], stacks: Sequence[str], *, dry_run: bool
+    settings: Settings,
+    decide: Callable[[Engine], Changes],
+    stacks: Sequence[str],
+    *,
+    dry_run: bool,
+    wait_seconds: float = 0,
 ) -> int:
     from orch.master.runtime import engine
 
@@ -114,8 +146,8 @@ async def _change(
         if dry_run:
             view, plan = await running.plan(changes)
             return report_plan(settings, view, plan, fleet.cluster)
-        progress = Progress(settings)
-        applied = await running.apply(changes, progress)
+        with Progress(settings) as progress:
+            applied = await running.apply(changes, progress, stacks=stacks, wait_seconds=wait_seconds)
         return report_applied(settings, applied, stacks, progress.lost)
 
 

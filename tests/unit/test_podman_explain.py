@@ -85,7 +85,8 @@ PODMAN_4_3 = [
     ("Error: keep-id is only supported in rootless mode", "leave it out"),
     (
         "Error: runc: runc create failed: unable to start container process: error during container init: error "
-        "setting rlimits for ready process: error setting rlimit type 6: operation not permitted: OCI permission denied",
+        "setting rlimits for ready process: error setting rlimit type 6: operation not permitted: OCI "
+        "permission denied",
         "lower the ulimit",
     ),
 ]
