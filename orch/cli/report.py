@@ -19,6 +19,7 @@ from orch.model.replica import Slot
 if TYPE_CHECKING:
     from orch.master.engine import Applied, View
     from orch.master.settle import Unsettled
+    from orch.master.volumes import Emptied
 
 _KINDS = {Run: "run", Remove: "remove", Forget: "forget", Adopt: "adopt"}
 CHANGES_TO_MAKE = 10
@@ -46,7 +47,13 @@ def report_plan(settings: Settings, view: View, plan: Plan, cluster: str) -> int
     return CHANGES_TO_MAKE if plan.actions else 0
 
 
-def report_applied(settings: Settings, applied: Applied, stacks: Iterable[str], lost: Collection[str]) -> int:
+def report_applied(
+    settings: Settings,
+    applied: Applied,
+    stacks: Iterable[str],
+    lost: Collection[str],
+    emptied: Sequence[Emptied] = (),
+) -> int:
     """Print how things stand now; the exit status of a command that changed something.
 
     `lost`: nodes whose failure was told already.
@@ -72,8 +79,20 @@ def report_applied(settings: Settings, applied: Applied, stacks: Iterable[str], 
         if str(action.replica.slot) in told:
             continue
         warn(f"{action.replica.slot}: not settled yet: {action.why}; apply again")
+    _tell_volumes(settings, emptied)
     note(settings, _summary(applied, rows))
-    return _status(applied, failed=bool(failed or unsettled))
+    status = _status(applied, failed=bool(failed or unsettled))
+    return 3 if status == 0 and any(e.error or e.foreign for e in emptied) else status
+
+
+def _tell_volumes(settings: Settings, emptied: Sequence[Emptied]) -> None:
+    for found in emptied:
+        for name in found.removed:
+            note(settings, f"removed volume {name} on {found.node}")
+        for name in found.foreign:
+            warn(f"{found.node}: volume {name} was not made by orch and stays; podman volume rm {name} removes it")
+        if found.error:
+            warn(f"{found.node}: the volumes of {found.stack} stay: {found.error}")
 
 
 def _summary(applied: Applied, rows: Sequence[ReplicaStatus]) -> str:

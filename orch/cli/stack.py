@@ -116,16 +116,21 @@ def scale_command(targets: tuple[str, ...], dry_run: bool, wait: bool, wait_time
 @click.command("rm")
 @click.argument("stacks", nargs=-1, required=True, metavar="STACK...")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--volumes", is_flag=True, help="Remove the volumes that orch made for them, too.")
 @_dry_run_option
 @settings_options
-def rm_command(stacks: tuple[str, ...], yes: bool, dry_run: bool) -> int:
-    """Remove stacks and all their containers."""
+def rm_command(stacks: tuple[str, ...], yes: bool, volumes: bool, dry_run: bool) -> int:
+    """Remove stacks and all their containers. Their volumes stay where they are, unless told otherwise."""
     if not (yes or dry_run):
+        what = "all their containers" + (" and volumes" if volumes else "")
         if not on_terminal():
-            raise UsageError("rm removes containers and nobody can be asked here; add --yes")
-        if not click.confirm(f"Remove {', '.join(stacks)} and all their containers?", err=True):
+            raise UsageError(f"rm removes {what.removeprefix('all their ')} and nobody can be asked here; add --yes")
+        if not click.confirm(f"Remove {', '.join(stacks)} and {what}?", err=True):
             raise RefusedError("nothing was removed")
-    return run_async(_change(current_settings(), lambda engine: _removed(engine, stacks), stacks, dry_run=dry_run))
+    removed = _change(
+        current_settings(), lambda engine: _removed(engine, stacks), stacks, dry_run=dry_run, volumes=volumes
+    )
+    return run_async(removed)
 
 
 async def _change(
@@ -135,6 +140,7 @@ async def _change(
     *,
     dry_run: bool,
     wait_seconds: float = 0,
+    volumes: bool = False,
 ) -> int:
     from orch.master.runtime import engine
 
@@ -148,7 +154,8 @@ async def _change(
             return report_plan(settings, view, plan, fleet.cluster)
         with Progress(settings) as progress:
             applied = await running.apply(changes, progress, stacks=stacks, wait_seconds=wait_seconds)
-        return report_applied(settings, applied, stacks, progress.lost)
+        emptied = await running.empty(stacks, applied.view) if volumes else []
+        return report_applied(settings, applied, stacks, progress.lost, emptied)
 
 
 def _put(settings: Settings, engine: Engine, spec: StackSpec, prune: bool) -> Changes:

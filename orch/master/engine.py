@@ -14,6 +14,7 @@ from orch.controllers.settle import SETTLE_SECONDS, Settled, settling
 from orch.inventory.fleet import Fleet
 from orch.master.executor import Executor, Outcome
 from orch.master.settle import Patience, Unsettled
+from orch.master.volumes import Emptied, empty_stacks
 from orch.model.node import NodeObservation, Reachable
 from orch.model.plan import Desired, Plan, Run
 from orch.model.replica import Replica
@@ -78,8 +79,13 @@ class Engine:
         return self._store.stacks()
 
     def recorded_stacks(self) -> set[str]:
-        """Stacks of which replicas are recorded, wanted or not."""
-        return {replica.slot.stack for replica in self._store.replicas()}
+        """Stacks of which replicas are recorded, wanted or not, or volumes with data."""
+        volumes = {volume.stack for volume in self._store.volumes()}
+        return {replica.slot.stack for replica in self._store.replicas()} | volumes
+
+    async def empty(self, stacks: Collection[str], view: View) -> list[Emptied]:
+        """Remove the volumes of stacks whose containers are gone."""
+        return await empty_stacks(self._fleet.cluster, self._hosts, self._pool, self._store, view.observed, stacks)
 
     async def observe(self, *, sample_seconds: float = 0) -> dict[str, NodeObservation]:
         return await observe_fleet(self._pool, self._fleet.hosts, self._fleet.cluster, sample_seconds=sample_seconds)

@@ -97,5 +97,4 @@ class Patience:
             return ()
         if result.status != 0:
             return ()
-        both = result.text + result.stderr.decode(errors="replace")
-        return tuple(line for line in both.splitlines() if line.strip())[-commands.LOG_LINES :]
+        return tuple(line for line in result.text.splitlines() if line.strip())[-commands.LOG_LINES :]

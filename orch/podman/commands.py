@@ -95,8 +95,9 @@ def hostname(slot: Slot) -> str:
 
 
 def last_output(container: str) -> Command:
-    """The last lines that a container printed, on either stream."""
-    return Command(within(LOOK_SECONDS, ("podman", "logs", "--tail", str(LOG_LINES), "--", container)))
+    """The last lines that a container printed on either stream, in the order in which it did."""
+    script = f'exec podman logs --tail {LOG_LINES} -- "$1" 2>&1'
+    return Command(within(LOOK_SECONDS, ("sh", "-c", script, "sh", container)))
 
 
 def last_check(container: str) -> Command:

@@ -60,6 +60,11 @@ def essence(complaint: str) -> str:
 
 _KINDS: tuple[tuple[str, str], ...] = (
     (
+        r"docker://localhost/",
+        "{node} does not have {image}, and images of localhost are in no registry: `orch image push {image}` brings it "
+        "there",
+    ),
+    (
         r"no space left on device|disk quota exceeded",
         "the disk of {node} is full: `orch image prune` removes images that nothing uses, and "
         "`orch run {node} -- df -h` shows what fills it",
@@ -113,6 +118,10 @@ _KINDS: tuple[tuple[str, str], ...] = (
         "the memory limit is less than a container needs to start; raise it",
     ),
     (r"statfs .* no such file or directory", "the source of a bind mount is not on {node}: make it, or let it be made"),
+    (
+        r"does not support Project Quota",
+        "podman takes `size` of a volume for a quota, which the file system of {node} does not have; leave it out",
+    ),
     (r"volume plugin", "install the volume's driver on {node}, or use the driver local"),
     (r"database is locked|database locked", "podman on {node} is overrun; apply again"),
     (r"keep-id is only supported in rootless", "orch's podman runs as root, where keep-id means nothing; leave it out"),

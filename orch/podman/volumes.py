@@ -24,12 +24,12 @@ podman volume exists "$name" && exit 0
 podman volume create "$@" -- "$name" >/dev/null || podman volume exists "$name"
 """
 
-# Word splitting is meant: podman's names of volumes have no spaces.
+# Word splitting is meant: podman's names of volumes have no spaces. podman prints the name of each that it removes.
 _REMOVE = """
 names=$(podman volume ls --quiet --filter "label=$1" --filter "label=$2") || exit 1
 status=0
-[ -z "$names" ] || podman volume rm -- $names >/dev/null || status=$?
-podman volume ls --quiet || exit 1
+[ -z "$names" ] || podman volume rm -- $names || status=$?
+podman volume ls --format 'left {{.Name}}' || exit 1
 exit $status
 """
 
@@ -59,6 +59,13 @@ def has_volume(name: str) -> Command:
 
 
 def remove_volumes(cluster: str, stack: str) -> Command:
-    """Remove all volumes that orch made for the stack; prints the names of those that are left on the node then."""
+    """Remove all volumes that orch made for the stack, and no others; `parse_removed` reads what it prints."""
     argv = ("sh", "-c", _REMOVE.strip(), "sh", f"{CLUSTER}={cluster}", f"{STACK}={stack}")
     return Command(within(VOLUME_SECONDS, argv))
+
+
+def parse_removed(text: str) -> tuple[list[str], set[str]]:
+    """The names of the volumes that were removed, and of all that are on the node still."""
+    lines = text.split("\n")
+    left = {line.removeprefix("left ") for line in lines if line.startswith("left ")}
+    return [line for line in lines if line and not line.startswith("left ")], left

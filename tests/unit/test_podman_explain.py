@@ -26,6 +26,7 @@ PODMAN_4_3 = [
         "registry-1.docker.io on [::1]:53: read udp [::1]:54755->[::1]:53: read: connection refused",
         "w1 cannot reach the registry for docker.io/library/nope:1",
     ),
+    (RETRIES + "Error: initializing source docker://localhost/nope:1: connection refused", "are in no registry"),
     ("Error: docker.io/library/nope:1: image not known", "`orch image push docker.io/library/nope:1` brings it there"),
     (
         "Error: initializing source docker://nope:1: reading manifest 1 in docker.io/library/nope: requested access "
@@ -81,6 +82,10 @@ PODMAN_4_3 = [
         "Error: volume v10 uses volume plugin nope but it could not be retrieved: no volume plugin with name nope "
         "available: required plugin missing",
         "install the volume's driver on w1",
+    ),
+    (
+        "Error: volume options size and inodes not supported. Filesystem does not support Project Quota",
+        "which the file system of w1 does not have",
     ),
     ("Error: keep-id is only supported in rootless mode", "leave it out"),
     (
@@ -144,7 +149,7 @@ def test_what_is_not_known_is_told_as_podman_said_it() -> None:
             "[conmon:e] k8s-file doesn't support --log-tag write child: broken pipe",
         ),
         (
-            PODMAN_4_3[8][0],
+            PODMAN_4_3[9][0],
             'creating container storage: the container name "shop.web.1" is already in use by bcae59b868b1',
         ),
         (
