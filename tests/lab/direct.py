@@ -56,7 +56,7 @@ class Direct:
 
 @asynccontextmanager
 async def direct(op: Operator, *, run_seconds: int = RUN_SECONDS) -> AsyncIterator[Direct]:
-    fleet = read_fleet([Path(op.env["ORCH_INVENTORY"])])
+    fleet = read_fleet([op.inventory])
     folder = op.folder / "direct"
     folder.mkdir()
     async with Pool() as pool:
