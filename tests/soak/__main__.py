@@ -7,7 +7,10 @@ import sys
 
 import click
 
-SOAKS = {"connections": "1,000 hosts held connected and probed for ten minutes, then 100 of them cut off and back"}
+SOAKS = {
+    "apply": "200 applies killed or interrupted at random moments, each put right by the next",
+    "connections": "1,000 hosts held connected and probed for ten minutes, then 100 of them cut off and back",
+}
 
 
 @click.command()
