@@ -13,8 +13,9 @@ import msgspec
 
 from orch.controllers.replica import exit_reason
 from orch.model.node import Container, NodeObservation, Reachable, Unreachable
+from orch.model.quantities import show_memory
 from orch.model.replica import Replica
-from orch.model.spec import RestartPolicy, ServiceSpec
+from orch.model.spec import ServiceSpec
 
 SETTLE_SECONDS = 1.0
 """Long enough for a wrong option or a missing file to end a program, short enough to be waited for every time."""
@@ -22,6 +23,7 @@ SETTLE_SECONDS = 1.0
 RESTARTED_SECONDS = 5.0
 """What Swarm watches a task for by default."""
 
+_KILLED = 128 + 9
 LOOPING = 5
 """Restarts after which nobody waits any longer."""
 
@@ -63,7 +65,7 @@ def settling(replica: Replica, spec: ServiceSpec, node: NodeObservation | None) 
         case "paused":
             return Settled()
         case "exited":
-            return _exited(container, spec.restart)
+            return _exited(container, spec)
         case state:
             return Waiting(f"its container is {state}")
 
@@ -83,8 +85,11 @@ def _running(container: Container, node: Reachable) -> Settling:
     return Settled()
 
 
-def _exited(container: Container, restart: RestartPolicy) -> Settling:
-    reason = f"it {exit_reason(container)}"
+def _exited(container: Container, spec: ServiceSpec) -> Settling:
+    restart, reason = spec.restart, f"it {exit_reason(container)}"
+    if container.exit_code == _KILLED and spec.limit.memory and not container.oom_killed:
+        # Not every podman is told by the kernel.
+        reason += f", killed, as for more memory than its limit of {show_memory(spec.limit.memory)}"
     again = restart.condition in {"always", "unless-stopped"} or (
         restart.condition == "on-failure" and container.exit_code != 0
     )

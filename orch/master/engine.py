@@ -117,7 +117,7 @@ class Engine:
         if not wait_seconds:
             return Applied(view, plan, outcomes)
         patience = Patience(self._fleet.cluster, self._hosts, self._pool, seconds=wait_seconds)
-        awaited = await patience.wait(_to_settle(view, outcomes, stacks), view.observed, watcher.waiting)
+        awaited = await patience.wait(_to_settle(view, plan, outcomes, stacks), view.observed, watcher.waiting)
         if awaited.observed != view.observed:
             view = View(view.desired, awaited.observed)
             plan = plan_cluster(view.desired, view.observed, now=time.time())
@@ -135,15 +135,20 @@ def _without(plan: Plan, started: Mapping[str, Replica]) -> Plan:
     return msgspec.structs.replace(plan, actions=tuple(a for a in plan.actions if a.replica.slot not in slots))
 
 
-def _to_settle(view: View, outcomes: Iterable[Outcome], stacks: Collection[str]) -> list[tuple[Replica, ServiceSpec]]:
-    """What was started, and whatever else of `stacks` is not at rest; of nodes that do not answer the plan tells."""
+def _to_settle(
+    view: View, plan: Plan, outcomes: Iterable[Outcome], stacks: Collection[str]
+) -> list[tuple[Replica, ServiceSpec]]:
+    """What was started, and whatever else of `stacks` is not at rest. Of nodes that do not answer, and of what is
+    still to be replaced, the plan tells."""
     specs, started = view.desired.services(), _started(outcomes)
+    planned = {action.replica.slot for action in plan.actions}
     found = []
     for replica in view.desired.replicas:
         spec, node = specs.get((replica.slot.stack, replica.slot.service)), view.observed.get(replica.node)
         if spec is None or spec.hash != replica.spec_hash or not isinstance(node, Reachable) or node.problem:
             continue
         there = replica.slot.stack in stacks and any(c.replica == replica.id for c in node.containers)
-        if replica.id in started or (there and not isinstance(settling(replica, spec, node), Settled)):
+        restless = there and replica.slot not in planned and not isinstance(settling(replica, spec, node), Settled)
+        if replica.id in started or restless:
             found.append((replica, spec))
     return found

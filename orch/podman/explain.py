@@ -132,6 +132,6 @@ _TOO_OLD = "podman on {node} is too old for that, or the option is none that pod
 
 def _remedy(complaint: str, at: Situation) -> str:
     for pattern, remedy in _KINDS:
-        if re.search(pattern, complaint):
+        if re.search(pattern, complaint, re.IGNORECASE):
             return remedy.format(node=at.node, image=at.image or "it", too_old=_TOO_OLD.format(node=at.node))
     return ""

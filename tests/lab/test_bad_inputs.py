@@ -72,13 +72,13 @@ def test_no_more_than_four_podman_commands_run_on_a_node_at_a_time(op: Operator)
 
 
 async def test_a_podman_that_hangs_is_ended_and_named_and_delays_no_other_node(op: Operator) -> None:
-    spec = ServiceSpec("web", "localhost/busybox:latest", command=SLEEP)
+    slow, quick = (ServiceSpec(name, "localhost/busybox:latest", command=SLEEP) for name in ("slow", "quick"))
     with wrapped(op, "w1", "case $1 in run) kill -STOP $$; esac"):
-        async with direct(op, run_seconds=2) as at:
-            first, second = await at.do(at.start(spec, "w1"), at.start(spec, "w2"))
+        async with direct(op, run_seconds=6) as at:
+            first, second = await at.do(at.start(slow, "w1"), at.start(quick, "w2"))
     assert (second.action.replica.node, first.action.replica.node) == ("w1", "w2")
     assert first.error == ""
-    assert second.error.startswith("podman: podman on w1 did not end within 2 s and was ended; ")
+    assert second.error.startswith("podman: podman on w1 did not end within 6 s and was ended; ")
     assert not second.lost
 
 

@@ -35,7 +35,7 @@ def test_a_crash_loop_is_no_success_and_is_told_with_its_last_output(op: Operato
 
 
 def test_one_that_ends_right_after_its_start_is_told_of_by_the_same_apply(op: Operator) -> None:
-    done = op.apply(one("echo $((6 * 7)); exit 5"), status=1)
+    done = op.apply(one("echo 42; exit 5"), status=1)
     assert "orch: shop/web.1 on w1: it exited with 5; its last output:\n    42\n" in done.stderr
     assert op.ps()["shop/web.1"]["reason"] == "exited with 5"
 
@@ -53,7 +53,11 @@ def test_one_that_needs_a_second_start_is_waited_for_unless_time_is_up(op: Opera
 
 def test_one_that_takes_too_much_memory_is_told_so(op: Operator) -> None:
     text = one("tail /dev/zero", "deploy: {resources: {limits: {memory: 16m}}}")
-    assert "orch: shop/web.1 on w1: it exited with 137, out of memory" in op.apply(text, status=1).stderr
+    said = op.apply(text, status=1).stderr
+    # Whether podman knows why depends on the host's cgroups.
+    assert re.search(
+        r"shop/web\.1 on w1: it exited with 137, (out of memory|killed, as for more memory than .* 16m)", said
+    )
 
 
 async def test_a_healthcheck_is_waited_for_and_one_that_fails_is_told_with_what_it_printed(op: Operator) -> None:

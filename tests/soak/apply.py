@@ -71,8 +71,8 @@ class Fleet:
         return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
     def found(self) -> list[str]:
-        """What is on the hosts: `HOST NAME STATE SPEC` of every container, and files as `HOST file ID`."""
-        listing = "podman ps -a --format '{{.Names}} {{.State}} {{index .Labels \"orch.spec\"}}'; "
+        """What is on the hosts: `HOST NAME SPEC STATE…` of every container, and files as `HOST file ID`."""
+        listing = "podman ps -a --format '{{.Names}} {{index .Labels \"orch.spec\"}} {{.State}}'; "
         listing += "for file in /var/lib/orch/*/files/*; do [ ! -e $file ] || echo file $file; done"
         return [f"{host} {line}" for host in self._hosts for line in self.inside(host, listing).splitlines()]
 
@@ -170,9 +170,9 @@ def _mended(fleet: Fleet, round: int) -> list[str]:
     names = sorted(line[1] for line in containers)
     if names != sorted(f"soak.web.{number}" for number in range(1, REPLICAS + 1)):
         wrong.append(f"on the hosts are {names}")
-    if others := [line for line in containers if line[2] != "running"]:
+    if others := [line for line in containers if line[3] != "Up"]:
         wrong.append(f"do not run: {others}")
-    if len({line[3] for line in containers}) > 1:
+    if len({line[2] for line in containers}) > 1:
         wrong.append("containers of several specs")
     if files := [line for line in found if line[1] == "file"]:
         wrong.append(f"files are left: {files}")

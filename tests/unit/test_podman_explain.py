@@ -48,6 +48,7 @@ PODMAN_4_3 = [
         "/usr/lib/models.pyc: no space left on device): exit status 1",
         "the disk of w1 is full: `orch image prune`",
     ),
+    ("base64: write error: No space left on device", "the disk of w1 is full"),
     (
         "Error: cannot listen on the TCP port: listen tcp4 :8080: bind: address already in use",
         "another process of w1 has that port",
@@ -149,7 +150,7 @@ def test_what_is_not_known_is_told_as_podman_said_it() -> None:
             "[conmon:e] k8s-file doesn't support --log-tag write child: broken pipe",
         ),
         (
-            PODMAN_4_3[9][0],
+            PODMAN_4_3[10][0],
             'creating container storage: the container name "shop.web.1" is already in use by bcae59b868b1',
         ),
         (

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from orch.controllers.settle import LOOPING, Failed, Settled, Settling, Waiting, settling
 from orch.model.node import Container, ContainerState, Facts, Reachable
+from orch.model.resources import Resources
 from orch.model.spec import RestartPolicy, ServiceSpec
 from tests.unit.clusters import ALL, ALWAYS, answers, container_of, replica_of, silent, web
 
@@ -79,6 +80,15 @@ def test_one_killed_for_its_memory_is_told_so() -> None:
     assert judge(seen(state="exited", exit_code=137, oom_killed=True), NO) == Failed(
         "it exited with 137, out of memory"
     )
+
+
+def test_one_that_was_killed_and_has_a_limit_is_told_what_that_mostly_means() -> None:
+    limited = replace(NO, limit=Resources(0, 16 << 20))
+
+    assert judge(seen(state="exited", exit_code=137), limited) == Failed(
+        "it exited with 137, killed, as for more memory than its limit of 16m"
+    )
+    assert judge(seen(state="exited", exit_code=137), NO) == Failed("it exited with 137")
 
 
 def test_how_long_it_has_run_is_by_the_node_s_own_clock() -> None:
