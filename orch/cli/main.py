@@ -16,10 +16,12 @@ from orch.errors import OrchError
 
 _COMMANDS = {
     "apply": ("orch.cli.stack", "Make the services of a Compose file run, and wait until they do."),
+    "describe": ("orch.cli.describe", "All that is known of one object, and why it is as it is."),
     "doctor": (
         "orch.cli.doctor",
         "What each host lacks or has set wrongly for its part, and the command that mends it.",
     ),
+    "get": ("orch.cli.describe", "Objects as they are stored; what is in secrets is not shown."),
     "inventory": ("orch.cli.inventory", "What the inventory says, after all merging, and where each value comes from."),
     "lab": ("orch.cli.lab", "Fleets of real hosts on this machine, to try things on."),
     "nodes": ("orch.cli.node", "The hosts of the fleet: what they have and what is asked of them."),
@@ -28,9 +30,19 @@ _COMMANDS = {
     "rm": ("orch.cli.stack", "Remove stacks and all their containers."),
     "run": ("orch.cli.run", "Run COMMAND on every host that PATTERN matches."),
     "scale": ("orch.cli.stack", "Change how many replicas services have."),
+    "services": ("orch.cli.service", "The services: how many replicas each should have, and has."),
+    "stacks": ("orch.cli.service", "The stacks: their services, and how many replicas run."),
     "version": ("orch.cli.version", "Print orch's version."),
 }
 """Name → module that has the command, and its line in the help: modules load only when they are used."""
+
+_SECTIONS = {
+    "Stacks": ("plan", "apply", "scale", "rm", "job", "image"),
+    "What there is": ("stacks", "services", "ps", "nodes", "describe", "get"),
+    "Hosts": ("run", "doctor", "inventory", "lab"),
+    "Other": ("version",),
+}
+"""How the help lists them; one that is in none of these comes last."""
 
 
 class _Ended(Exception):
@@ -52,8 +64,11 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in sorted(_COMMANDS.items())])
+        listed = {name for names in _SECTIONS.values() for name in names}
+        rest = tuple(sorted(set(_COMMANDS) - listed))
+        for title, names in (_SECTIONS | {"Other": (*_SECTIONS["Other"], *rest)}).items():
+            with formatter.section(title):
+                formatter.write_dl([(name, _COMMANDS[name][1]) for name in names if name in _COMMANDS])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

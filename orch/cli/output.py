@@ -47,7 +47,7 @@ def print_json(data: object) -> None:
 
 def table(columns: Sequence[Column], rows: Sequence[Row], *, color: bool) -> None:
     """Columns as wide as they need to be, never cut: what people see they can also search for."""
-    texts = [[_flat(row.get(column.key, "")) for column in columns] for row in rows]
+    texts = [[flat(row.get(column.key, "")) for column in columns] for row in rows]
     widths = [max(len(cell) for cell in [c.title, *cells]) for c, *cells in zip(columns, *texts, strict=True)]
     click.echo("  ".join(c.title.ljust(w) for c, w in zip(columns, widths, strict=True)).rstrip())
     for cells in texts:
@@ -60,7 +60,7 @@ def table(columns: Sequence[Column], rows: Sequence[Row], *, color: bool) -> Non
         click.echo("  ".join(padded).rstrip(), color=color)
 
 
-def _flat(text: object) -> str:
+def flat(text: object) -> str:
     """One line, without the control characters that something from a host may contain."""
     return "".join(c if c.isprintable() else " " for c in str(text)).strip() or "-"
 

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 import click
 
 from orch.cli.fleet import warn_of_nodes
-from orch.cli.output import Row, note, print_json, warn
+from orch.cli.output import Row, flat, note, print_json, warn
 from orch.cli.settings import Settings
-from orch.controllers.status import replica_statuses
+from orch.controllers.status import ReplicaStatus, replica_statuses
 from orch.model.plan import Action, Adopt, Forget, Plan, Refusal, Remove, Run
+from orch.model.replica import Slot
 
 if TYPE_CHECKING:
     from orch.master.engine import Applied, View
-    from orch.master.executor import Outcome
+    from orch.master.settle import Unsettled
+    from orch.master.volumes import Emptied
 
 _KINDS = {Run: "run", Remove: "remove", Forget: "forget", Adopt: "adopt"}
-_DONE = {Run: "started", Remove: "removed", Forget: "forgot", Adopt: "adopted"}
 CHANGES_TO_MAKE = 10
 
 
@@ -33,9 +34,10 @@ def report_plan(settings: Settings, view: View, plan: Plan, cluster: str) -> int
             row = _action_row(action)
             click.echo(f"{row['kind']:<7} {row['object']} on {row['node']}: {row['why']}")
             if settings.verbose and isinstance(action, Run | Remove):
-                from orch.master.executor import command_of
+                from orch.master.steps import steps_of
 
-                click.echo(f"        {shlex.join(command_of(cluster, action)[0].argv)}")
+                for step in steps_of(cluster, action):
+                    click.echo(f"        {shlex.join(step.command.argv)}")
         if not plan.actions:
             note(settings, "nothing to change")
     _tell_refusals(plan.refusals)
@@ -45,28 +47,13 @@ def report_plan(settings: Settings, view: View, plan: Plan, cluster: str) -> int
     return CHANGES_TO_MAKE if plan.actions else 0
 
 
-class Progress:
-    """One line for each action as it is done; for a node that is lost, one line for all of its actions."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.lost: set[str] = set()
-
-    def __call__(self, outcome: Outcome) -> None:
-        action, node = outcome.action, outcome.action.replica.node
-        if outcome.lost:
-            if node not in self.lost:
-                self.lost.add(node)
-                warn(f"{node}: {outcome.error}")
-        elif outcome.error:
-            warn(f"{node}: {action.replica.slot}: {outcome.error}")
-        elif not outcome.skipped and self._settings.output == "table":
-            # What is only forgotten may run on somewhere out of sight, so that is always said.
-            why = f" ({action.why})" if self._settings.verbose or isinstance(action, Forget) else ""
-            note(self._settings, f"{_DONE[type(action)]} {action.replica.slot} on {node}{why}")
-
-
-def report_applied(settings: Settings, applied: Applied, stacks: Iterable[str], lost: Collection[str]) -> int:
+def report_applied(
+    settings: Settings,
+    applied: Applied,
+    stacks: Iterable[str],
+    lost: Collection[str],
+    emptied: Sequence[Emptied] = (),
+) -> int:
     """Print how things stand now; the exit status of a command that changed something.
 
     `lost`: nodes whose failure was told already.
@@ -75,52 +62,87 @@ def report_applied(settings: Settings, applied: Applied, stacks: Iterable[str], 
     wanted = set(stacks)
     rows = [r for r in replica_statuses(applied.view.desired, applied.view.observed) if r.stack in wanted]
     if settings.output == "json":
-        print_json(
-            {
-                "actions": [
-                    _action_row(o.action) | {"error": o.error or None, "done": _was_done(o)} for o in applied.outcomes
-                ],
-                "refusals": _refusal_rows(applied.plan.refusals),
-                "replicas": {"wanted": len(rows), "running": sum(r.state == "running" for r in rows)},
-            }
-        )
+        print_json(_applied_json(applied, rows))
     refusals = [refusal for refusal in applied.plan.refusals if refusal.node not in lost]
     _tell_refusals(refusals)
     warn_of_nodes(applied.view.observed, told={r.node for r in refusals if r.node} | set(lost))
-    failed = [row for row in rows if row.failed]
+    unsettled = {str(u.replica.slot) for u in applied.unsettled}
+    _tell_unsettled(applied.unsettled)
+    failed = [row for row in rows if row.failed and row.name not in unsettled]
     for row in failed:
         warn(
             f"{row.name}: {row.reason} on {row.node}; its output says more: "
             f"orch run {row.node} -b -- podman logs {row.stack}.{row.service}.{row.slot}"
         )
-    told = {str(o.action.replica.slot) for o in applied.outcomes if o.error} | {row.name for row in failed}
+    told = {str(o.action.replica.slot) for o in applied.outcomes if o.error} | {row.name for row in failed} | unsettled
     for action in applied.plan.actions:
         if str(action.replica.slot) in told:
             continue
         warn(f"{action.replica.slot}: not settled yet: {action.why}; apply again")
-    done = sum(_was_done(o) for o in applied.outcomes)
+    _tell_volumes(settings, emptied)
+    note(settings, _summary(applied, rows))
+    status = _status(applied, failed=bool(failed or unsettled))
+    return 3 if status == 0 and any(e.error or e.foreign for e in emptied) else status
+
+
+def _tell_volumes(settings: Settings, emptied: Sequence[Emptied]) -> None:
+    for found in emptied:
+        for name in found.removed:
+            note(settings, f"removed volume {name} on {found.node}")
+        for name in found.foreign:
+            warn(f"{found.node}: volume {name} was not made by orch and stays; podman volume rm {name} removes it")
+        if found.error:
+            warn(f"{found.node}: the volumes of {found.stack} stay: {found.error}")
+
+
+def _summary(applied: Applied, rows: Sequence[ReplicaStatus]) -> str:
+    done = sum(outcome.done for outcome in applied.outcomes)
     running = sum(row.state == "running" for row in rows)
-    errors = sum(bool(o.error) for o in applied.outcomes)
+    errors = sum(bool(outcome.error) for outcome in applied.outcomes)
     changed = f"{done} change{'' if done == 1 else 's'}" if done or errors else "nothing to change"
     if errors:
         changed += f", {errors} failed"
-    note(settings, f"{running} of {len(rows)} replicas running, {changed}")
-    return _status(applied, failed=bool(failed))
+    if applied.unsettled:
+        changed += f", {len(applied.unsettled)} not settled"
+    return f"{running} of {len(rows)} replicas running, {changed}"
+
+
+def _applied_json(applied: Applied, rows: Sequence[ReplicaStatus]) -> Row:
+    return {
+        "actions": [_action_row(o.action) | {"error": o.error or None, "done": o.done} for o in applied.outcomes],
+        "refusals": _refusal_rows(applied.plan.refusals),
+        "unsettled": [
+            {"object": str(u.replica.slot), "node": u.replica.node, "reason": u.why, "output": list(u.output)}
+            for u in applied.unsettled
+        ],
+        "replicas": {"wanted": len(rows), "running": sum(row.state == "running" for row in rows)},
+    }
+
+
+def _tell_unsettled(unsettled: Sequence[Unsettled]) -> None:
+    """Each with what it printed last; those of a service that failed alike, after the first few, by their number."""
+    for (_, why, output), group in groupby(unsettled, key=lambda u: (service_of(u.replica.slot), u.why, u.output)):
+        alike = list(group)
+        more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
+        said = "; its last output:" if output else ""
+        warn(f"{alike[0].replica.slot}{more} on {alike[0].replica.node}: {why}{said}")
+        for line in output:
+            click.echo(f"    {flat(line)}", err=True)
+
+
+def service_of(slot: Slot) -> tuple[str, str]:
+    return slot.stack, slot.service
 
 
 def _status(applied: Applied, *, failed: bool) -> int:
     errors = [o for o in applied.outcomes if o.error]
-    if errors and any(_was_done(o) for o in applied.outcomes):
+    if errors and any(o.done for o in applied.outcomes):
         return 3
     if errors or failed or applied.plan.actions:
         return 1
     if any(refusal.node is None for refusal in applied.plan.refusals):
         return 4
     return 3 if applied.plan.refusals else 0
-
-
-def _was_done(outcome: Outcome) -> bool:
-    return not outcome.error and not outcome.skipped
 
 
 def _action_row(action: Action) -> Row:

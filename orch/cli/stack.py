@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +14,8 @@ import msgspec
 
 from orch.cli.fleet import load_fleet, open_pool, run_async
 from orch.cli.output import note, on_terminal, print_json, warn
-from orch.cli.report import Progress, report_applied, report_plan
+from orch.cli.progress import Progress
+from orch.cli.report import report_applied, report_plan
 from orch.cli.settings import Settings, current_settings, settings_options
 from orch.errors import RefusedError, UsageError
 from orch.model.spec import StackSpec
@@ -52,6 +54,19 @@ _STACK_OPTIONS = (
     ),
 )
 _prune_option = click.option("--prune", is_flag=True, help="Remove services of the stack that FILE does not have.")
+_wait_option = click.option(
+    "--wait/--no-wait",
+    default=True,
+    help="Wait until what was started has kept running, or its healthcheck has passed; or be done when it is started.",
+)
+_wait_timeout_option = click.option(
+    "--wait-timeout",
+    type=click.FloatRange(min=1),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for that at most.",
+)
 _dry_run_option = click.option("--dry-run", is_flag=True, help="Only print the plan; with -v the commands too.")
 
 
@@ -84,8 +99,10 @@ def plan_command(prune: bool, config: bool, **files: Any) -> int:
 @_stack_options
 @_prune_option
 @_dry_run_option
+@_wait_option
+@_wait_timeout_option
 @settings_options
-def apply_command(prune: bool, dry_run: bool, **files: Any) -> int:
+def apply_command(prune: bool, dry_run: bool, wait: bool, wait_timeout: float, **files: Any) -> int:
     """Make the services of a Compose file run, and wait until they do or say why they do not.
 
     Applying twice changes nothing. Exit status 1: something failed; 3: only some of it, or replicas on hosts that do
@@ -94,36 +111,51 @@ def apply_command(prune: bool, dry_run: bool, **files: Any) -> int:
     settings = current_settings()
     spec = _read(settings, **files).spec
     return run_async(
-        _change(settings, lambda engine: _put(settings, engine, spec, prune), [spec.name], dry_run=dry_run)
+        _change(
+            settings,
+            lambda engine: _put(settings, engine, spec, prune),
+            [spec.name],
+            dry_run=dry_run,
+            wait_seconds=wait_timeout if wait else 0,
+        )
     )
 
 
 @click.command("scale")
 @click.argument("targets", nargs=-1, required=True, metavar="STACK/SERVICE=N...")
 @_dry_run_option
+@_wait_option
+@_wait_timeout_option
 @settings_options
-def scale_command(targets: tuple[str, ...], dry_run: bool) -> int:
+def scale_command(targets: tuple[str, ...], dry_run: bool, wait: bool, wait_timeout: float) -> int:
     """Change how many replicas services have, until the next apply says otherwise."""
     wanted = dict(_read_target(target) for target in targets)
     if len(wanted) < len(targets):
         raise UsageError("scale names a service twice")
     stacks = sorted({stack for stack, _ in wanted})
-    return run_async(_change(current_settings(), lambda engine: _scaled(engine, wanted), stacks, dry_run=dry_run))
+    decide = partial(_scaled, wanted=wanted)
+    patience = wait_timeout if wait else 0
+    return run_async(_change(current_settings(), decide, stacks, dry_run=dry_run, wait_seconds=patience))
 
 
 @click.command("rm")
 @click.argument("stacks", nargs=-1, required=True, metavar="STACK...")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--volumes", is_flag=True, help="Remove the volumes that orch made for them, too.")
 @_dry_run_option
 @settings_options
-def rm_command(stacks: tuple[str, ...], yes: bool, dry_run: bool) -> int:
-    """Remove stacks and all their containers."""
+def rm_command(stacks: tuple[str, ...], yes: bool, volumes: bool, dry_run: bool) -> int:
+    """Remove stacks and all their containers. Their volumes stay where they are, unless told otherwise."""
     if not (yes or dry_run):
+        what = "all their containers" + (" and volumes" if volumes else "")
         if not on_terminal():
-            raise UsageError("rm removes containers and nobody can be asked here; add --yes")
-        if not click.confirm(f"Remove {', '.join(stacks)} and all their containers?", err=True):
+            raise UsageError(f"rm removes {what.removeprefix('all their ')} and nobody can be asked here; add --yes")
+        if not click.confirm(f"Remove {', '.join(stacks)} and {what}?", err=True):
             raise RefusedError("nothing was removed")
-    return run_async(_change(current_settings(), lambda engine: _removed(engine, stacks), stacks, dry_run=dry_run))
+    removed = _change(
+        current_settings(), lambda engine: _removed(engine, stacks), stacks, dry_run=dry_run, volumes=volumes
+    )
+    return run_async(removed)
 
 
 def _read(
@@ -155,7 +187,13 @@ def _print_config(settings: Settings, stack_file: StackFile) -> int:
 
 
 async def _change(
-    settings: Settings, decide: Callable[[Engine], Changes], stacks: Sequence[str], *, dry_run: bool
+    settings: Settings,
+    decide: Callable[[Engine], Changes],
+    stacks: Sequence[str],
+    *,
+    dry_run: bool,
+    wait_seconds: float = 0,
+    volumes: bool = False,
 ) -> int:
     from orch.master.runtime import engine
 
@@ -167,9 +205,10 @@ async def _change(
         if dry_run:
             view, plan = await running.plan(changes)
             return report_plan(settings, view, plan, fleet.cluster)
-        progress = Progress(settings)
-        applied = await running.apply(changes, progress)
-        return report_applied(settings, applied, stacks, progress.lost)
+        with Progress(settings) as progress:
+            applied = await running.apply(changes, progress, stacks=stacks, wait_seconds=wait_seconds)
+        emptied = await running.empty(stacks, applied.view) if volumes else []
+        return report_applied(settings, applied, stacks, progress.lost, emptied)
 
 
 def _put(settings: Settings, engine: Engine, spec: StackSpec, prune: bool) -> Changes:

@@ -5,7 +5,6 @@ What containers cannot run without is an error. What only the network plane uses
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -14,8 +13,8 @@ from orch.controllers.finding import Finding, Level, Part
 from orch.controllers.packages import Family, enable, install, reload
 from orch.model.checkup import Checkup
 from orch.model.quantities import show_memory
+from orch.podman.version import too_old
 
-LEAST_PODMAN = (4, 0)
 LEAST_DISK = 2 << 30
 LEAST_DISK_SHARE = 0.1
 LEAST_MEMORY = 512 << 20
@@ -24,7 +23,6 @@ MOST_SKEW = 2.0
 LEAST_SESSIONS = 10
 """sshd's own default: four shells for commands, the watch, and then logs, files and terminals of people."""
 
-_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
 _SETTINGS = "/etc/containers/containers.conf.d"
 
 
@@ -45,7 +43,7 @@ def _podman(patient: Patient) -> Iterator[Finding]:
     seen = patient.seen
     if seen.podman is None:
         yield patient.lacks("error", "podman", "podman", "containers")
-    elif _too_old(seen.podman):
+    elif too_old(seen.podman):
         message = f"podman is {seen.podman}; 4.0 is the first with netavark, the maker of its networks"
         yield patient.finding("error", "podman", message, _upgrade(patient.family), "containers")
     elif not seen.programs & {"crun", "runc"} and seen.podman_info is None:
@@ -59,12 +57,6 @@ def _podman(patient: Patient) -> Iterator[Finding]:
         yield patient.finding(
             "error", "podman", f"podman does not work: {reason}", "run `podman info` there; it says more", "containers"
         )
-
-
-def _too_old(version: str) -> bool:
-    """A version that cannot be read is not called old."""
-    match = _VERSION.match(version)
-    return match is not None and (int(match[1]), int(match[2])) < LEAST_PODMAN
 
 
 def _upgrade(family: Family | None) -> str:

@@ -167,7 +167,7 @@ def _filled(replica: Replica, image: str, container: Container | None, node: Nod
         id=replica.id,
         node=replica.node,
         state=state,
-        ready=state == "running",
+        ready=state == "running" and container is not None and container.health in {"", "healthy"},
         addresses=container.addresses if container and state == "running" else (),
         image=container.image if container else image,
         restarts=container.restarts if container else 0,
@@ -187,8 +187,14 @@ def _state(replica: Replica, container: Container | None, node: NodeObservation 
             return "unknown", f"{replica.node}: {problem}"
     if container is None:
         return "missing", "it has no container; the next apply makes one"
-    reason = exit_reason(container) if container.state == "exited" else ""
-    return container.state, reason
+    return container.state, _reason(container)
+
+
+def _reason(container: Container) -> str:
+    if container.state == "exited":
+        return exit_reason(container)
+    checks = {"starting": "its healthcheck has not passed yet", "unhealthy": "its healthcheck fails"}
+    return checks.get(container.health, "") if container.state == "running" else ""
 
 
 def service_statuses(desired: Desired, observed: Mapping[str, NodeObservation]) -> list[ServiceStatus]:

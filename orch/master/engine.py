@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
 from orch.controllers.cluster import plan_cluster
+from orch.controllers.settle import SETTLE_SECONDS, Settled, settling
 from orch.inventory.fleet import Fleet
 from orch.master.executor import Executor, Outcome
-from orch.model.node import NodeObservation
-from orch.model.plan import Desired, Plan
-from orch.model.spec import StackSpec
+from orch.master.settle import Patience, Unsettled
+from orch.master.volumes import Emptied, empty_stacks
+from orch.model.node import NodeObservation, Reachable
+from orch.model.plan import Desired, Plan, Run
+from orch.model.replica import Replica
+from orch.model.spec import ServiceSpec, StackSpec
 from orch.observe.fleet import observe_fleet
 from orch.remote.pool import Pool
 from orch.store.protocol import Changes, Store, changed_stacks
@@ -29,11 +35,26 @@ class View(msgspec.Struct, frozen=True):
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """`view` is the last look; `plan` is what it still calls for, and so empty when all is as wanted."""
+    """`view` is the last look; `plan` is what it still calls for, and so empty when all is as wanted. `unsettled`:
+    replicas that run, or ran, and that cannot be called deployed."""
 
     view: View
     plan: Plan
     outcomes: Sequence[Outcome]
+    unsettled: tuple[Unsettled, ...] = ()
+
+
+class Watcher(Protocol):
+    """Whoever follows an apply."""
+
+    def planned(self, plan: Plan) -> None:
+        """This will be done now."""
+
+    def done(self, outcome: Outcome) -> None:
+        """An action has come to its end, whichever that is."""
+
+    def waiting(self, replicas: Sequence[Replica]) -> None:
+        """All is done, and these have still to settle."""
 
 
 class Engine:
@@ -41,8 +62,8 @@ class Engine:
 
     def __init__(self, fleet: Fleet, pool: Pool, store: Store) -> None:
         self._fleet, self._pool, self._store = fleet, pool, store
-        hosts = {host.name: host for host in fleet.hosts}
-        self._executor = Executor(fleet.cluster, hosts, pool, store)
+        self._hosts = {host.name: host for host in fleet.hosts}
+        self._executor = Executor(fleet.cluster, self._hosts, pool, store)
 
     def desired(self, changed: Changes) -> Desired:
         """What the store wants, with stacks changed as in `changed` but nothing written."""
@@ -58,8 +79,13 @@ class Engine:
         return self._store.stacks()
 
     def recorded_stacks(self) -> set[str]:
-        """Stacks of which replicas are recorded, wanted or not."""
-        return {replica.slot.stack for replica in self._store.replicas()}
+        """Stacks of which replicas are recorded, wanted or not, or volumes with data."""
+        volumes = {volume.stack for volume in self._store.volumes()}
+        return {replica.slot.stack for replica in self._store.replicas()} | volumes
+
+    async def empty(self, stacks: Collection[str], view: View) -> list[Emptied]:
+        """Remove the volumes of stacks whose containers are gone."""
+        return await empty_stacks(self._fleet.cluster, self._hosts, self._pool, self._store, view.observed, stacks)
 
     async def observe(self, *, sample_seconds: float = 0) -> dict[str, NodeObservation]:
         return await observe_fleet(self._pool, self._fleet.hosts, self._fleet.cluster, sample_seconds=sample_seconds)
@@ -69,15 +95,60 @@ class Engine:
         view = View(self.desired(changed), await self.observe())
         return view, plan_cluster(view.desired, view.observed, now=time.time())
 
-    async def apply(self, changed: Changes, done: Callable[[Outcome], None]) -> Applied:
-        """Write down what is wanted, then do what it takes; `done` gets each action's outcome as it happens."""
+    async def apply(
+        self, changed: Changes, watcher: Watcher, *, stacks: Collection[str] = (), wait_seconds: float = 0
+    ) -> Applied:
+        """Write down what is wanted, then do what it takes, then wait at most `wait_seconds` for what was started, and
+        for the replicas of `stacks`, to settle; 0 is not to wait."""
         self._store.commit(changed)
         outcomes: list[Outcome] = []
         for _ in range(ROUNDS):
             view, plan = await self.plan(Changes())
-            if not plan.actions or any(outcome.error for outcome in outcomes):
+            todo = _without(plan, _started(outcomes))
+            if not todo.actions or any(outcome.error for outcome in outcomes):
                 break
-            outcomes += await self._executor.run(plan, done)
+            watcher.planned(todo)
+            outcomes += await self._executor.run(todo, watcher.done)
+            if wait_seconds and _started(outcomes):
+                # The look that follows is then the last one, if all goes well.
+                await asyncio.sleep(min(SETTLE_SECONDS, wait_seconds))
         else:
             view, plan = await self.plan(Changes())
-        return Applied(view, plan, outcomes)
+        if not wait_seconds:
+            return Applied(view, plan, outcomes)
+        patience = Patience(self._fleet.cluster, self._hosts, self._pool, seconds=wait_seconds)
+        awaited = await patience.wait(_to_settle(view, plan, outcomes, stacks), view.observed, watcher.waiting)
+        if awaited.observed != view.observed:
+            view = View(view.desired, awaited.observed)
+            plan = plan_cluster(view.desired, view.observed, now=time.time())
+        return Applied(view, plan, outcomes, awaited.unsettled)
+
+
+def _started(outcomes: Iterable[Outcome]) -> dict[str, Replica]:
+    """By id."""
+    return {o.action.replica.id: o.action.replica for o in outcomes if isinstance(o.action, Run) and o.done}
+
+
+def _without(plan: Plan, started: Mapping[str, Replica]) -> Plan:
+    """A replica that this very command started is not replaced because it has ended: that would only hide why."""
+    slots = {replica.slot for replica in started.values()}
+    return msgspec.structs.replace(plan, actions=tuple(a for a in plan.actions if a.replica.slot not in slots))
+
+
+def _to_settle(
+    view: View, plan: Plan, outcomes: Iterable[Outcome], stacks: Collection[str]
+) -> list[tuple[Replica, ServiceSpec]]:
+    """What was started, and whatever else of `stacks` is not at rest. Of nodes that do not answer, and of what is
+    still to be replaced, the plan tells."""
+    specs, started = view.desired.services(), _started(outcomes)
+    planned = {action.replica.slot for action in plan.actions}
+    found = []
+    for replica in view.desired.replicas:
+        spec, node = specs.get((replica.slot.stack, replica.slot.service)), view.observed.get(replica.node)
+        if spec is None or spec.hash != replica.spec_hash or not isinstance(node, Reachable) or node.problem:
+            continue
+        there = replica.slot.stack in stacks and any(c.replica == replica.id for c in node.containers)
+        restless = there and replica.slot not in planned and not isinstance(settling(replica, spec, node), Settled)
+        if replica.id in started or restless:
+            found.append((replica, spec))
+    return found

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
 from orch.errors import CommandError, HostError
 from orch.inventory.hosts import Host
-from orch.model.command import Command
+from orch.master.steps import Step, steps_of
 from orch.model.plan import Action, Adopt, Forget, Plan, Remove, Run
 from orch.model.replica import Replica, Slot
+from orch.model.volume import Volume
 from orch.podman import commands
-from orch.remote.link import succeeded
+from orch.podman.explain import Situation, explain, out_of_time
+from orch.podman.within import OUT_OF_TIME
+from orch.remote.frames import Result
+from orch.remote.link import Link
 from orch.remote.pool import Pool
-from orch.store.protocol import Changes, Key, Store, key_of
+from orch.store.protocol import Changes, Store, key_of
 
 _ANSWER_SECONDS = 15
 """A command ends itself on its node; only a dead channel takes so much longer."""
@@ -30,16 +36,30 @@ class Outcome(msgspec.Struct, frozen=True):
     lost: bool = False
     skipped: bool = False
 
+    @property
+    def done(self) -> bool:
+        return not self.error and not self.skipped
+
 
 class Executor:
     """Records go to the store before a container is started and after one is gone: what runs is always known."""
 
-    def __init__(self, cluster: str, hosts: Mapping[str, Host], pool: Pool, store: Store) -> None:
+    def __init__(
+        self,
+        cluster: str,
+        hosts: Mapping[str, Host],
+        pool: Pool,
+        store: Store,
+        *,
+        run_seconds: int = commands.RUN_SECONDS,
+    ) -> None:
+        """`run_seconds`: what one start may take, its image's pull included."""
         self._cluster, self._hosts, self._pool, self._store = cluster, hosts, pool, store
+        self._run_seconds = run_seconds
 
     async def run(self, plan: Plan, done: Callable[[Outcome], None]) -> list[Outcome]:
         """The outcome of every action; `done` gets each as it happens."""
-        self._store.commit(_before(plan.actions))
+        self._store.commit(_before(plan.actions, plan.volumes))
         outcomes: list[Outcome] = []
 
         def note(outcome: Outcome) -> None:
@@ -47,75 +67,93 @@ class Executor:
             done(outcome)
 
         for action in plan.actions:
-            if isinstance(action, Forget | Adopt):
+            if isinstance(action, Adopt):
                 note(Outcome(action))
         try:
             async with asyncio.TaskGroup() as group:
+                shared = _Once()
                 for chain in _chains(plan.actions):
-                    group.create_task(self._run_chain(chain, note))
+                    group.create_task(self._run_chain(chain, shared, note))
         finally:
             # Broken off half-way, what was done is still noted; the next plan finds the rest on the nodes.
             self._store.commit(_after(outcomes, self._store.replicas()))
         return outcomes
 
-    async def _run_chain(self, chain: Sequence[Run | Remove], note: Callable[[Outcome], None]) -> None:
+    async def _run_chain(
+        self, chain: Sequence[Run | Remove | Forget], shared: _Once, note: Callable[[Outcome], None]
+    ) -> None:
         """One slot, wherever its replicas are. After a failure the rest is skipped: an old replica that could
         not be removed still has the slot."""
         failed = False
         for action in chain:
-            outcome = Outcome(action, skipped=True) if failed else await self._act(action)
+            outcome = Outcome(action, skipped=True) if failed else await self._act(action, shared)
             note(outcome)
             failed = failed or bool(outcome.error)
 
-    async def _act(self, action: Run | Remove) -> Outcome:
+    async def _act(self, action: Run | Remove | Forget, shared: _Once) -> Outcome:
         node = action.replica.node
-        command, seconds = command_of(self._cluster, action)
+        if node not in self._hosts:
+            return Outcome(action)  # It has left the inventory, and what is to be forgotten there with it.
         link = self._pool.link(self._hosts[node])
         try:
-            result = await link.run(command, timeout=seconds + _ANSWER_SECONDS, whole=True)
-            if result.status != 0 and commands.name_is_taken_in_storage(result.complaint):
-                cleared = await link.run(
-                    commands.remove_leftover(action.replica.container), timeout=seconds, whole=True
-                )
-                if cleared.status == 0:
-                    result = await link.run(command, timeout=seconds + _ANSWER_SECONDS, whole=True)
-            succeeded(node, "podman", result)
+            for step in steps_of(self._cluster, action, run_seconds=self._run_seconds):
+                await shared.do(node, step.once, partial(self._take, link, step, action.replica.container))
         except HostError as error:
             return Outcome(action, error.reason, lost=not isinstance(error, CommandError))
+        except ValueError as error:
+            return Outcome(action, str(error))
         return Outcome(action)
 
+    async def _take(self, link: Link, step: Step, container: str) -> None:
+        """Raises HostError."""
+        result = await link.run(step.command, timeout=step.seconds + _ANSWER_SECONDS, whole=True)
+        if result.status != 0 and commands.name_is_taken_in_storage(result.complaint):
+            clearing = commands.remove_leftover(container)
+            if (await link.run(clearing, timeout=commands.REMOVE_SECONDS + _ANSWER_SECONDS, whole=True)).status == 0:
+                result = await link.run(step.command, timeout=step.seconds + _ANSWER_SECONDS, whole=True)
+        if result.status != 0:
+            raise CommandError(link.host.name, f"{step.what}: {_explain(link.host.name, step, result)}")
 
-def command_of(cluster: str, action: Run | Remove) -> tuple[Command, int]:
-    """The command that does the action, and the seconds after which it ends itself."""
-    match action:
-        case Run(replica, spec):
-            return commands.run(cluster, replica, spec), commands.RUN_SECONDS
-        case Remove(replica, container):
-            return commands.remove(container, replica.stop_grace), replica.stop_grace + commands.REMOVE_SECONDS
+
+def _explain(node: str, step: Step, result: Result) -> str:
+    at = Situation(node, step.image, step.seconds)
+    if result.status in OUT_OF_TIME and result.seconds >= step.seconds:
+        return out_of_time(at)
+    return step.remedy if step.remedy and not result.stderr.strip() else explain(result.complaint, at)
 
 
-def _chains(actions: Iterable[Action]) -> list[list[Run | Remove]]:
+class _Once:
+    """What has been done on a node for all that need it, and locks so that nobody does it beside another."""
+
+    def __init__(self) -> None:
+        self._done: set[tuple[str, str]] = set()
+        self._locks: dict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def do(self, node: str, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        """One that failed is tried anew by the next who needs it."""
+        if not what:
+            await work()
+            return
+        async with self._locks[node, what]:
+            if (node, what) not in self._done:
+                await work()
+                self._done.add((node, what))
+
+
+def _chains(actions: Iterable[Action]) -> list[list[Run | Remove | Forget]]:
     """Actions by slot, in the plan's order."""
-    chains: dict[Slot, list[Run | Remove]] = {}
+    chains: dict[Slot, list[Run | Remove | Forget]] = {}
     for action in actions:
-        if isinstance(action, Run | Remove):
+        if not isinstance(action, Adopt):
             chains.setdefault(action.replica.slot, []).append(action)
     return list(chains.values())
 
 
-def _before(actions: Iterable[Action]) -> Changes:
-    """Records of all that will be started, so that a container without a record is never orch's own doing."""
-    put: list[Replica] = []
-    delete: list[Key] = []
-    for action in actions:
-        match action:
-            case Run(replica=replica) | Adopt(replica=replica):
-                put.append(replica)
-            case Forget(replica=replica):
-                delete.append(key_of(replica))
-            case Remove():
-                continue
-    return Changes(tuple(put), tuple(delete))
+def _before(actions: Iterable[Action], volumes: Sequence[Volume]) -> Changes:
+    """Records of all that will be started, so that a container without a record is never orch's own doing, and of
+    where its volumes will be."""
+    put = [action.replica for action in actions if isinstance(action, Run | Adopt)]
+    return Changes((*put, *volumes))
 
 
 def _after(outcomes: Iterable[Outcome], recorded: Iterable[Replica]) -> Changes:
@@ -126,7 +164,7 @@ def _after(outcomes: Iterable[Outcome], recorded: Iterable[Replica]) -> Changes:
     gone = [
         outcome.action.replica
         for outcome in outcomes
-        if (isinstance(outcome.action, Remove) and not outcome.error and not outcome.skipped)
+        if (isinstance(outcome.action, Remove | Forget) and outcome.done)
         or (isinstance(outcome.action, Run) and outcome.skipped)
     ]
     at = {(r.node, r.id) for r in recorded}

@@ -79,7 +79,8 @@ ContainerState = Literal["created", "running", "paused", "exited", "removing", "
 class Container(msgspec.Struct, frozen=True):
     """One container of this cluster as its node reports it; the identity comes from its labels.
 
-    `started_at` is None for one that never started.
+    `started_at` is None for one that never started. `health` is what its check last said: starting, healthy,
+    unhealthy, or empty where there is no check.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Container(msgspec.Struct, frozen=True):
     restarts: int = 0
     started_at: Instant | None = None
     addresses: tuple[str, ...] = ()
+    health: str = ""
 
 
 class Reachable(msgspec.Struct, frozen=True, tag="reachable"):

@@ -47,7 +47,7 @@ class Remove(msgspec.Struct, frozen=True, tag="remove"):
 
 
 class Forget(msgspec.Struct, frozen=True, tag="forget"):
-    """Drop the record of a replica whose container is gone; nothing happens on any node."""
+    """Drop the record of a replica whose container is gone, once the files it may have left on its node are too."""
 
     replica: Replica
     why: str

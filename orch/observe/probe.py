@@ -10,6 +10,7 @@ from orch.observe.clock import skew_of
 from orch.observe.figures import cpu_between, cpu_time, decimal, memory, memory_used, whole
 from orch.observe.texts import script
 from orch.podman.inspect import FORMAT, LIST_SECONDS, filter_of, parse_container
+from orch.podman.version import LEAST, too_old
 
 
 def probe_script(cluster: str, sample_seconds: float = 0) -> str:
@@ -52,6 +53,9 @@ def parse_probe(text: str, sent: Instant, received: Instant) -> Reachable:
 def _problem(facts: Mapping[str, str]) -> str:
     if "podman" not in facts:
         return "podman is missing; install it with the system's package manager"
+    if too_old(facts["podman"]):
+        least = ".".join(str(number) for number in LEAST)
+        return f"podman {facts['podman']} is too old, {least} is needed; `orch doctor` knows the way to a newer one"
     if "podman_error" in facts:
         return f"podman does not answer: {facts['podman_error']}"
     if "containers" not in facts:

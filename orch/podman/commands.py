@@ -8,7 +8,10 @@ from orch.model.command import Argv, Command
 from orch.model.quantities import format_cpus
 from orch.model.replica import Replica, Slot
 from orch.model.spec import RestartPolicy, ServiceSpec
+from orch.podman.files import file_path
 from orch.podman.labels import labels_of
+from orch.podman.options import file_words, option_words
+from orch.podman.within import within
 
 RUN_SECONDS = 300
 """A start may pull its image first; podman's own pulls give up later than anyone waits."""
@@ -20,31 +23,41 @@ _FRUGAL = {"GOGC": "400"}
 """Go collects garbage less often: podman and runc, which live a moment each, take 7 % less CPU for a start (seven
 rounds of 40 starts, four at once) and a few tens of megabytes more while they run. Containers do not see it."""
 
-_KILL_AFTER = 5
+LOOK_SECONDS = 10
+LOG_LINES = 5
+
 _LONGEST_LINE = 64 << 10
 _CPU_SHARES = 1024  # Of one core, to the kernel; only the ratio between containers counts.
 
 
-def run(cluster: str, replica: Replica, spec: ServiceSpec) -> Command:
-    """Make and start the replica's container. The values of its environment may be secret, so no word has them."""
+def run(cluster: str, replica: Replica, spec: ServiceSpec, *, seconds: int = RUN_SECONDS) -> Command:
+    """Make and start the replica's container. The values of its environment may be secret, so no word has them; the
+    files of its configs and secrets must be there already."""
     lines = {k: v for k, v in sorted(spec.environment.items()) if fits_env_file(k, v)}
     # What such a file cannot hold, podman takes from its own environment.
     exported = {k: v for k, v in sorted(spec.environment.items()) if k not in lines}
     argv = (
-        "podman", "run", "--detach",
+        "podman", *(("--runtime", spec.options.runtime) if spec.options.runtime else ()), "run", "--detach",
         "--name", replica.container,
-        "--hostname", hostname(replica.slot),
+        *_hostname(replica.slot, spec),
+        *option_words(spec),
+        # After the user's own: none of them may take the place of ours.
         *(word for key, value in labels_of(cluster, replica).items() for word in ("--label", f"{key}={value}")),
         *_resources(spec),
         "--restart", _restart(spec.restart),
         "--stop-timeout", str(spec.stop_grace),
+        *(
+            word
+            for number, mount in enumerate(spec.files)
+            for word in file_words(file_path(cluster, replica, number), mount.target)
+        ),
         *(("--env-file", "/dev/stdin") if lines else ()),
         *(word for key in exported for word in ("--env", key)),
         *(("--entrypoint", json.dumps(spec.entrypoint)) if spec.entrypoint is not None else ()),
         "--", spec.image, *(spec.command or ()),
     )  # fmt: skip
     file = "".join(f"{key}={value}\n" for key, value in lines.items())
-    return Command(within(RUN_SECONDS, argv), file, _FRUGAL | exported)
+    return Command(within(seconds, argv), file, _FRUGAL | exported)
 
 
 def remove(container: str, grace: int) -> Command:
@@ -81,9 +94,21 @@ def hostname(slot: Slot) -> str:
     return f"{slot.service[: 63 - len(str(slot.number))]}-{slot.number}"
 
 
-def within(seconds: int, argv: Argv) -> Argv:
-    """The command, ended on its own node after `seconds`: podman is known to hang."""
-    return ("timeout", "-k", str(_KILL_AFTER), str(seconds), *argv)
+def last_output(container: str) -> Command:
+    """The last lines that a container printed on either stream, in the order in which it did."""
+    script = f'exec podman logs --tail {LOG_LINES} -- "$1" 2>&1'
+    return Command(within(LOOK_SECONDS, ("sh", "-c", script, "sh", container)))
+
+
+def last_check(container: str) -> Command:
+    """What the container's own check printed the last time, as JSON."""
+    form = "{{range .State.Health.Log}}{{json .Output}}\n{{end}}"
+    return Command(within(LOOK_SECONDS, ("podman", "container", "inspect", "--format", form, "--", container)))
+
+
+def _hostname(slot: Slot, spec: ServiceSpec) -> Argv:
+    """podman refuses to name what has the node's own name."""
+    return () if spec.options.uts == "host" else ("--hostname", spec.options.hostname or hostname(slot))
 
 
 def _resources(spec: ServiceSpec) -> Argv:

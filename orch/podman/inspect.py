@@ -25,7 +25,10 @@ _FIELDS = (
     ".ImageName",
     ".NetworkSettings.Networks",
 )
-FORMAT = "container [" + ",".join(f"{{{{json {field}}}}}" for field in _FIELDS) + "]"
+_HEALTH = '{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}}'
+"""Without a check, podman 5 has nothing there to ask for a status."""
+
+FORMAT = "container [" + ",".join([*(f"{{{{json {field}}}}}" for field in _FIELDS), _HEALTH]) + "]"
 """A Go template: one line for each container, a JSON list of the fields that `parse_container` reads."""
 
 _STATES: dict[str, ContainerState] = {
@@ -42,7 +45,7 @@ _STATES: dict[str, ContainerState] = {
 _FRACTION = re.compile(r"\.(\d{6})\d*")
 
 
-_Row = tuple[str, str, str, int, bool, str, int, dict[str, str], str, dict[str, dict[str, Any]] | None]
+_Row = tuple[str, str, str, int, bool, str, int, dict[str, str], str, dict[str, dict[str, Any]] | None, str]
 
 
 def filter_of(cluster: str) -> str:
@@ -54,7 +57,7 @@ def parse_container(line: str) -> Container:
     """One line in FORMAT, without its first word. Raises ValueError for anything else."""
     try:
         fields = msgspec.json.decode(line, type=_Row)
-        ident, name, status, exit_code, oom, started, restarts, labels, image, networks = fields
+        ident, name, status, exit_code, oom, started, restarts, labels, image, networks, health = fields
         found = identity(labels)
         return Container(
             id=ident,
@@ -70,6 +73,7 @@ def parse_container(line: str) -> Container:
             restarts=int(restarts),
             started_at=parse_time(started),
             addresses=_addresses(networks or {}),
+            health=health,
         )
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(f"podman described a container in a way that cannot be read: {error}") from error

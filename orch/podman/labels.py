@@ -15,6 +15,8 @@ SLOT = "orch.slot"
 ATTEMPT = "orch.attempt"
 REPLICA = "orch.replica"
 SPEC = "orch.spec"
+VOLUME = "orch.volume"
+"""On volumes alone: the key by which the stack calls it."""
 
 
 class Identity(msgspec.Struct, frozen=True):

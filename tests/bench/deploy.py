@@ -1,4 +1,6 @@
-"""40 replicas onto one host: `orch apply`, a whole process over SSH, against xargs and podman on that host.
+"""40 replicas onto one host: `orch apply --no-wait`, a whole process over SSH, against xargs and podman on that host.
+
+xargs does not look whether what it started keeps running, so neither does orch here; a figure has it with that.
 
 The peer makes the same containers: same names, host names, labels and options, from the words that orch itself
 uses, without what orch adds for its own safety (`timeout`). What the least possible `podman run` takes is a figure too.
@@ -42,26 +44,33 @@ def measure(rounds: int = 5) -> Report:
     ours: list[Cost] = []
     theirs: list[Cost] = []
     plain: list[Cost] = []
+    settled: list[Cost] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
             _prepare(lab, folder)
             for index in range(-1, rounds):
-                costs = _orch(lab, folder), _peer(lab, folder, peer_command(lab)), _peer(lab, folder, PLAIN)
+                costs = (
+                    _orch(lab, folder, "--no-wait"),
+                    _peer(lab, folder, peer_command(lab)),
+                    _peer(lab, folder, PLAIN),
+                    _orch(lab, folder),
+                )
                 if index >= 0:  # The first round warms the host's caches.
-                    for kept, cost_ in zip((ours, theirs, plain), costs, strict=True):
+                    for kept, cost_ in zip((ours, theirs, plain, settled), costs, strict=True):
                         kept.append(cost_)
         finally:
             cost([ORCH, "lab", "down", "--lab", lab], log=folder / "log")
     figures = [
-        Figure("orch apply, wall", "s", tuple(c.wall for c in ours)),
+        Figure("orch apply --no-wait, wall", "s", tuple(c.wall for c in ours)),
         Figure("xargs -P4 podman run, wall", "s", tuple(c.wall for c in theirs)),
         Figure("xargs -P4 podman run, bare containers, wall", "s", tuple(c.wall for c in plain)),
         Figure("orch / xargs", "", tuple(a.wall / b.wall for a, b in zip(ours, theirs, strict=True))),
         Figure(
             "orch / xargs with bare containers", "", tuple(a.wall / b.wall for a, b in zip(ours, plain, strict=True))
         ),
-        Figure("orch apply, CPU of the master", "s", tuple(c.cpu for c in ours)),
+        Figure("orch apply --no-wait, CPU of the master", "s", tuple(c.cpu for c in ours)),
+        Figure("orch apply, which waits a second to see them run, wall", "s", tuple(c.wall for c in settled)),
     ]
     return Report("deploy", figures, [Bar(f"{REPLICAS} replicas, wall against xargs", figures[3].median, LIMIT)])
 
@@ -83,9 +92,9 @@ def _prepare(lab: str, folder: Path) -> None:
     cost([ORCH, "lab", "up", "--lab", lab, "-n", "1"], log=folder / "log")
 
 
-def _orch(lab: str, folder: Path) -> Cost:
+def _orch(lab: str, folder: Path, *words: str) -> Cost:
     env = {"ORCH_INVENTORY": f"/var/lib/orch-lab/{lab}/inventory.yml", "ORCH_STATE": str(folder / "state")}
-    measured = cost([ORCH, "apply", "-f", str(folder / "compose.yml")], env=env, log=folder / "log")
+    measured = cost([ORCH, "apply", "-f", str(folder / "compose.yml"), *words], env=env, log=folder / "log")
     _check_and_clear(lab)
     shutil.rmtree(folder / "state")
     return measured

@@ -48,13 +48,16 @@ def faults(shared_lab: TestLab) -> Iterator[Faults]:
     faults.mend()
 
 
+CLEAR = "podman rm --all --force --time 0; podman volume rm --all --force; rm -rf /var/lib/orch"
+
+
 @pytest.fixture
 def op(shared_lab: TestLab, tmp_path: Path, faults: Faults) -> Iterator[Operator]:
     """Someone with an inventory of the shared lab and no state yet. Their containers go when the test is over."""
     yield Operator(shared_lab, tmp_path)
     faults.mend()
     for host in shared_lab.hosts:
-        shared_lab.inside(host, "podman", "rm", "--all", "--force", "--time", "0")
+        shared_lab.inside(host, "sh", "-c", CLEAR)
 
 
 @pytest.fixture

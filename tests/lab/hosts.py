@@ -111,6 +111,10 @@ class Operator:
         self.lab, self.folder = lab, folder
         self.env = {**lab.env, "ORCH_STATE": str(folder / "state")}
 
+    @property
+    def inventory(self) -> Path:
+        return Path(self.env["ORCH_INVENTORY"])
+
     def orch(self, *words: str, status: int | None = 0) -> subprocess.CompletedProcess[str]:
         return orch(*words, env=self.env, status=status)
 

@@ -188,9 +188,10 @@ def test_podmans_own_words_reach_the_user(op: Operator) -> None:
 
 def test_one_that_ends_badly_is_told_of(op: Operator) -> None:
     text = "name: shop\nservices: {once: {image: localhost/busybox, command: sh -c 'exit 5'}}\n"
-    op.apply(text, status=None)
+    op.apply(text, status=1)
     done = op.apply(text, status=1)
-    assert re.search(r"shop/once\.1: exited with 5 on w\d", done.stderr)
+    assert re.search(r"^orch: shop/once\.1 on w\d: it exited with 5$", done.stderr, re.MULTILINE)
+    assert re.search(r"shop/once\.1: exited with 5 on w\d", op.apply(text, "--no-wait", status=1).stderr)
     assert op.ps()["shop/once.1"]["reason"] == "exited with 5"
 
 

@@ -10,6 +10,7 @@ import click
 SOAKS = {
     "connections": "1,000 hosts held connected and probed for ten minutes, then 100 of them cut off and back",
     "store": "writers killed, power cut and bytes changed, thousands of times, and nothing lost",
+    "apply": "200 applies killed or interrupted at random moments, each put right by the next",
 }
 
 

@@ -21,7 +21,7 @@ podman 4.3.1
 container ["3f2a","shop.web.1.abcdef","running",0,false,"2023-11-14T22:00:00.123456789Z",0,\
 {"orch.cluster":"prod","orch.stack":"shop","orch.service":"web","orch.slot":"1","orch.attempt":"2",\
 "orch.replica":"abcdefghijkl","orch.spec":"0123456789abcdef"},"docker.io/library/nginx:latest",\
-{"podman":{"IPAddress":"10.88.0.5"}}]
+{"podman":{"IPAddress":"10.88.0.5"}},""]
 containers listed
 """
 
@@ -104,10 +104,10 @@ container ["b1946ac9","shop.web.2","running",0,false,"2024-11-02T09:15:00.987654
 "orch.service":"web","orch.slot":"2","orch.spec":"0123456789abcdef","orch.stack":"shop"},\
 "docker.io/library/nginx:1.27",{"podman":{"EndpointID":"","Gateway":"10.88.0.1","IPAddress":"10.88.0.9",\
 "IPPrefixLen":16,"IPv6Gateway":"","GlobalIPv6Address":"","GlobalIPv6PrefixLen":0,"MacAddress":"02:42:0a:58:00:09",\
-"NetworkID":"podman","DriverOpts":null,"IPAMConfig":null,"Links":null,"Aliases":["b1946ac9"]}}]
+"NetworkID":"podman","DriverOpts":null,"IPAMConfig":null,"Links":null,"Aliases":["b1946ac9"]}},"healthy"]
 container ["c157a790","shop.job.1","exited",137,true,"2024-11-02T09:15:01+01:00",0,\
 {"orch.attempt":"1","orch.cluster":"prod","orch.replica":"mnopqrstuvwx","orch.service":"job","orch.slot":"1",\
-"orch.spec":"fedcba9876543210","orch.stack":"shop"},"docker.io/library/busybox:latest",{}]
+"orch.spec":"fedcba9876543210","orch.stack":"shop"},"docker.io/library/busybox:latest",{},""]
 containers listed
 began 86400.11
 time 1700000000.125000000

@@ -20,13 +20,17 @@ def host(name: str) -> Host:
 
 class Nodes(Pool):
     """`done` has each command as `NODE VERB CONTAINER` in the order in which they began; a container is known
-    by its name, or by its id when it is removed. What `failing` names gets that answer or error instead.
-    `before` is awaited before each command."""
+    by its name, or by its id when it is removed. Of a script, `NODE sh ARGUMENT` has its first argument, but those
+    that remove a replica's files are in `cleaned`, as `NODE FOLDER`. What `failing` names gets that answer or error
+    instead; what is in `hanging` was ended by its node. `before` is awaited before each command that is in `done`."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
+        self.cleaned: list[str] = []
+        self.commands: list[Command] = []
         self.timeouts: list[float] = []
         self.failing: dict[str, str | HostError] = {}
+        self.hanging: set[str] = set()
         self.before: Callable[[str], Awaitable[None]] | None = None
 
     def link(self, host: Host) -> Link:
@@ -38,16 +42,29 @@ class _Node(Link):
         self.host, self._nodes = host, nodes
 
     async def run(self, command: Command, *, timeout: float, whole: bool = False) -> Result:
-        podman = command.argv[command.argv.index("podman") + 1 :]
-        container = podman[podman.index("--name") + 1] if podman[0] == "run" else podman[-1]
-        what = f"{self.host.name} {podman[0]} {container}"
+        self._nodes.commands.append(command)
+        words = command.argv[4:]
+        if words[0] == "sh":
+            script, argument = words[2], words[4]
+            if "podman" not in script and "rm -rf" in script and not command.stdin:
+                self._nodes.cleaned.append(f"{self.host.name} {argument}")
+                return self._answer(f"{self.host.name} clean {argument}")
+            what = f"{self.host.name} sh {argument}"
+        else:
+            verb = words[1]
+            what = f"{self.host.name} {verb} {words[words.index('--name') + 1] if verb == 'run' else words[-1]}"
         self._nodes.done.append(what)
         self._nodes.timeouts.append(timeout)
         if self._nodes.before is not None:
             await self._nodes.before(what)
+        return self._answer(what)
+
+    def _answer(self, what: str) -> Result:
         failure = self._nodes.failing.get(what)
         if isinstance(failure, HostError):
             raise failure
+        if what in self._nodes.hanging:
+            return Result(124, b"", b"", 300.1)
         if failure is not None:
-            return Result(125, b"", f"{failure}\n".encode(), 0.1)
+            return Result(125, b"", f"{failure}\n".encode() if failure else b"", 0.1)
         return Result(0, b"0123456789ab\n", b"", 0.1)

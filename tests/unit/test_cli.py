@@ -65,7 +65,7 @@ def test_errors_name_the_thing_and_set_the_status(
 
 def test_without_words_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_cli([]) == 2
-    assert "Commands:" in capsys.readouterr().err
+    assert "Stacks:" in capsys.readouterr().err
 
 
 def test_a_pattern_that_names_nothing_is_a_usage_error(at_home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import msgspec
@@ -10,8 +11,10 @@ import pytest
 
 from orch.errors import AuthError, CommandError, ConnectError, HostError, HostKeyError, StateError
 from orch.master.executor import Executor, Outcome
+from orch.model.container import BindMount, FileMount, VolumeMount
 from orch.model.plan import Action, Adopt, Forget, Plan, Remove, Run
 from orch.model.replica import Replica
+from orch.model.volume import FileSpec, Volume, VolumeSpec
 from orch.store.protocol import Changes
 from orch.store.tinydb import TinyStore
 from tests.unit.clusters import CLUSTER, replica_of, web
@@ -22,6 +25,10 @@ WEB = web()
 OLD, NEW = replica_of(WEB, "w1"), replica_of(WEB, "w1", attempt=2)
 SECOND = replica_of(WEB, "w2", number=2)
 REPLACE = (Remove(OLD, "old-id", "it exited with 1"), Run(NEW, WEB, "it exited with 1"))
+NOT_THERE = (
+    "podman: nginx:1: image not known; w1 does not have nginx:1, and the pull policy lets it ask no registry: "
+    "`orch image push nginx:1` brings it there, or set pull_policy: missing"
+)
 SECONDS_ALLOWED = 5
 """Far more than anything here takes."""
 
@@ -40,8 +47,11 @@ class Bench:
         self._executor = Executor(CLUSTER, hosts, self.nodes, self._store)
 
     async def run(self, *actions: Action) -> list[Outcome]:
+        return await self.run_plan(Plan(actions))
+
+    async def run_plan(self, plan: Plan) -> list[Outcome]:
         async with asyncio.timeout(SECONDS_ALLOWED):
-            return await self._executor.run(Plan(actions), self._tell)
+            return await self._executor.run(plan, self._tell)
 
     def _tell(self, outcome: Outcome) -> None:
         self.told.append(outcome)
@@ -50,6 +60,10 @@ class Bench:
     def recorded(self) -> tuple[Replica, ...]:
         """As another process would read it."""
         return TinyStore(self.folder, CLUSTER).replicas()
+
+
+def folder(replica: Replica) -> str:
+    return f"/var/lib/orch/prod/files/{replica.id}"
 
 
 def started(replica: Replica) -> str:
@@ -110,12 +124,151 @@ async def test_a_record_is_kept_until_its_container_is_gone(tmp_path: Path) -> N
     assert (seen, bench.recorded()) == ([(OLD,)], ())
 
 
-async def test_forgetting_and_adopting_change_records_and_no_node(tmp_path: Path) -> None:
+async def test_adopting_changes_records_and_no_node_and_forgetting_removes_no_more_than_files(tmp_path: Path) -> None:
     bench = Bench(tmp_path, OLD)
     actions = (Forget(OLD, "its container is gone"), Adopt(SECOND, "it runs on w2 as wanted, without a record"))
 
-    assert await bench.run(*actions) == [Outcome(actions[0]), Outcome(actions[1])]
+    assert await bench.run(*actions) == [Outcome(actions[1]), Outcome(actions[0])]
     assert (bench.nodes.done, bench.recorded()) == ([], (SECOND,))
+    assert bench.nodes.cleaned == [f"w1 {folder(OLD)}"]
+
+
+async def test_a_record_is_kept_until_the_files_of_its_replica_are_gone(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OLD)
+    bench.nodes.failing[f"w1 clean {folder(OLD)}"] = "rm: Read-only file system"
+
+    outcomes = await bench.run(Forget(OLD, "its container is gone"), Run(NEW, WEB, "its container is gone"))
+
+    assert [o.error for o in outcomes] == ["its files cannot be removed: rm: Read-only file system", ""]
+    assert (outcomes[1].skipped, bench.recorded()) == (True, (OLD,))
+
+
+async def test_what_is_forgotten_on_a_node_that_left_the_inventory_asks_nobody(tmp_path: Path) -> None:
+    gone = replica_of(WEB, "w9")
+    bench = Bench(tmp_path, gone)
+
+    assert [o.error for o in await bench.run(Forget(gone, "w9 has left the inventory"))] == [""]
+    assert (bench.nodes.commands, bench.recorded()) == ([], ())
+
+
+async def test_removing_a_container_removes_its_files_after_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OLD)
+
+    await bench.run(Remove(OLD, "old-id", "not wanted any more"))
+
+    assert [command.argv[4] for command in bench.nodes.commands] == ["podman", "sh"]
+    assert bench.nodes.cleaned == [f"w1 {folder(OLD)}"]
+
+
+async def test_a_start_that_needs_nothing_but_its_image_is_one_command(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+
+    await bench.run(Run(NEW, WEB, "wanted"))
+
+    assert len(bench.nodes.commands) == 1
+
+
+FULL = msgspec.structs.replace(
+    WEB,
+    files=(FileMount("token", "/run/secrets/token", FileSpec("secret", "token", b"hush").digest, mode=0o400),),
+    mounts=(
+        BindMount("/logs", "/srv/logs"),
+        BindMount("/etc", "/etc", create=False),
+        VolumeMount("/data", "shop_data"),
+    ),
+)
+DATA = VolumeSpec("data", "shop_data")
+
+
+def full(replica: Replica, *volumes: VolumeSpec) -> Run:
+    return Run(replica, FULL, "wanted", volumes or (DATA,), (FileSpec("secret", "token", b"hush"),))
+
+
+async def test_before_a_container_starts_come_its_files_its_folders_and_its_volumes(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+
+    assert [o.error for o in await bench.run(full(NEW))] == [""]
+    assert bench.nodes.done == [f"w1 sh {folder(NEW)}", "w1 sh /srv/logs", "w1 sh shop_data", started(NEW)]
+    assert bench.nodes.commands[0].stdin == "aHVzaA==\n"
+
+
+@pytest.mark.parametrize("step", ["sh /srv/logs", "sh shop_data"])
+async def test_what_cannot_be_prepared_is_not_started(tmp_path: Path, step: str) -> None:
+    bench = Bench(tmp_path)
+    bench.nodes.failing[f"w1 {step}"] = "Read-only file system"
+
+    (outcome,) = await bench.run(full(NEW))
+
+    assert re.fullmatch(
+        r"(the folders of its mounts|volume shop_data) cannot be made: Read-only file system", outcome.error
+    )
+    assert started(NEW) not in bench.nodes.done
+    assert bench.recorded() == (NEW,)
+
+
+async def test_a_file_whose_content_nobody_knows_is_an_error_of_its_replica(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+
+    (outcome,) = await bench.run(msgspec.structs.replace(full(NEW), files=()))
+
+    assert outcome.error == ("nobody knows what is in token, for /run/secrets/token; apply the stack's file again")
+    assert bench.nodes.commands == []
+
+
+async def test_a_volume_that_several_replicas_use_is_made_once_on_each_node(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    replicas = [replica_of(FULL, node, number=n) for n, node in enumerate(("w1", "w1", "w1", "w2"), 1)]
+
+    await bench.run(*(full(replica) for replica in replicas))
+
+    assert sorted(what for what in bench.nodes.done if "shop_data" in what) == ["w1 sh shop_data", "w2 sh shop_data"]
+    assert sum(" run " in what for what in bench.nodes.done) == 4
+
+
+async def test_a_volume_that_could_not_be_made_is_tried_again_for_the_next_replica(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.nodes.failing["w1 sh shop_data"] = "Error: no"
+
+    outcomes = await bench.run(full(NEW), full(replica_of(FULL, "w1", number=2)))
+
+    assert [o.error for o in outcomes] == ["volume shop_data cannot be made: no"] * 2
+    assert bench.nodes.done.count("w1 sh shop_data") == 2
+
+
+async def test_an_external_volume_is_asked_for_and_not_made(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    external = VolumeSpec("data", "shop_data", external=True)
+    bench.nodes.failing["w1 volume shop_data"] = ""
+
+    (outcome,) = await bench.run(full(NEW, external))
+
+    assert outcome.error == (
+        "podman: there is no volume shop_data, which is external: make it there with `podman volume create "
+        "shop_data`, or correct its name"
+    )
+
+
+async def test_where_volumes_are_is_on_disk_before_anything_is_done(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    volume = Volume("shop_data", "w1", "shop")
+    seen: list[tuple[Volume, ...]] = []
+
+    async def look(_: str) -> None:
+        seen.append(TinyStore(tmp_path, CLUSTER).volumes())
+
+    bench.nodes.before = look
+    await bench.run_plan(Plan((Run(OLD, WEB, "wanted"),), volumes=(volume,)))
+
+    assert seen == [(volume,)]
+
+
+async def test_a_podman_that_hangs_is_told_of_with_its_node(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.nodes.hanging.add(started(NEW))
+
+    (outcome,) = await bench.run(Run(NEW, WEB, "wanted"))
+
+    assert outcome.error.startswith("podman: podman on w1 did not end within 300 s and was ended")
 
 
 async def test_a_failed_remove_skips_the_start_in_its_slot_and_drops_its_record(tmp_path: Path) -> None:
@@ -126,7 +279,7 @@ async def test_a_failed_remove_skips_the_start_in_its_slot_and_drops_its_record(
 
     assert bench.nodes.done == ["w1 rm old-id"]
     assert outcomes == [
-        Outcome(REPLACE[0], "podman: Error: cannot remove container"),
+        Outcome(REPLACE[0], "podman: cannot remove container"),
         Outcome(REPLACE[1], skipped=True),
     ]
     assert bench.recorded() == (OLD,)
@@ -138,7 +291,7 @@ async def test_a_failed_start_keeps_its_record_for_a_container_that_may_exist(tm
 
     (outcome,) = await bench.run(Run(NEW, WEB, "wanted"))
 
-    assert outcome == Outcome(Run(NEW, WEB, "wanted"), "podman: Error: nginx:1: image not known")
+    assert outcome == Outcome(Run(NEW, WEB, "wanted"), NOT_THERE)
     assert bench.recorded() == (NEW,)
 
 

@@ -27,6 +27,7 @@ RUNNING: dict[str, Any] = {
     "labels": LABELS,
     "image": "docker.io/library/nginx:latest",
     "networks": {"podman": {"IPAddress": "10.88.0.5", "Gateway": "10.88.0.1"}},
+    "health": "",
 }
 
 
@@ -56,6 +57,11 @@ def test_a_running_container_is_read_whole() -> None:
         started_at=datetime(2024, 5, 6, 7, 8, 9, 123456, UTC).timestamp(),
         addresses=("10.88.0.5",),
     )
+
+
+@pytest.mark.parametrize("health", ["", "starting", "healthy", "unhealthy"])
+def test_what_a_check_says_is_read(health: str) -> None:
+    assert parse_container(line(health=health)).health == health
 
 
 def test_a_container_killed_for_its_memory_is_read() -> None:
@@ -171,11 +177,12 @@ def test_a_number_that_is_not_as_it_is_written_is_refused(label: str, value: str
         identity({**LABELS, label: value})
 
 
-def test_podman_is_asked_for_one_line_of_ten_fields() -> None:
+def test_podman_is_asked_for_one_line_of_eleven_fields() -> None:
     assert FORMAT == (
         "container [{{json .ID}},{{json .Name}},{{json .State.Status}},{{json .State.ExitCode}},"
         "{{json .State.OOMKilled}},{{json .State.StartedAt}},{{json .RestartCount}},{{json .Config.Labels}},"
-        "{{json .ImageName}},{{json .NetworkSettings.Networks}}]"
+        "{{json .ImageName}},{{json .NetworkSettings.Networks}},"
+        '{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}}]'
     )
 
 

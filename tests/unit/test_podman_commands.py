@@ -10,7 +10,8 @@ import pytest
 from orch.model.replica import Replica, Slot
 from orch.model.resources import Resources
 from orch.model.spec import RestartPolicy, ServiceSpec
-from orch.podman.commands import remove, run, within
+from orch.podman.commands import remove, run
+from orch.podman.within import within
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 REPLICA = Replica("abcdefghijkl", Slot("shop", "web", 2), 3, "w1", "0123456789abcdef")

@@ -28,7 +28,7 @@ def container_line(service: str, number: int, attempt: int, ident: str) -> str:
     return (
         f'container ["{ident}","n","running",0,false,"0001-01-01T00:00:00Z",0,{{"orch.stack":"shop",'
         f'"orch.service":"{service}","orch.slot":"{number}","orch.attempt":"{attempt}","orch.replica":"r",'
-        f'"orch.spec":"h"}},"image",{{}}]\n'
+        f'"orch.spec":"h"}},"image",{{}},""]\n'
     )
 
 
@@ -160,6 +160,7 @@ def test_a_fedora_host_with_podman_5_is_read_whole() -> None:
             restarts=2,
             started_at=1_730_535_300.987654,
             addresses=("10.88.0.9",),
+            health="healthy",
         ),
     )
     assert (found.at, found.problem) == (NOW, "")
@@ -170,6 +171,15 @@ def test_a_host_without_podman_says_so_and_still_has_its_facts() -> None:
 
     assert found.problem == "podman is missing; install it with the system's package manager"
     assert (found.facts.podman, found.facts.capacity, found.containers) == (None, Resources(1000, 1000000 * 1024), ())
+
+
+def test_podman_that_is_too_old_is_a_problem_that_names_the_version_needed() -> None:
+    found = read(hosts.DEBIAN_V1.replace("podman 4.3.1", "podman 3.4.4"))
+
+    assert (found.problem, found.facts.podman) == (
+        "podman 3.4.4 is too old, 4.0 is needed; `orch doctor` knows the way to a newer one",
+        "3.4.4",
+    )
 
 
 @pytest.mark.parametrize(

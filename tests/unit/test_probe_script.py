@@ -20,7 +20,7 @@ SHELLS = [
 ]
 CONTAINER = (
     '["id","n","exited",3,true,"2024-01-01T00:00:00Z",0,{"orch.stack":"s","orch.service":"w","orch.slot":"1",'
-    '"orch.attempt":"1","orch.replica":"r","orch.spec":"h"},"image",{}]'
+    '"orch.attempt":"1","orch.replica":"r","orch.spec":"h"},"image",{},""]'
 )
 
 
