@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
+import os
+import select
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -32,6 +34,11 @@ _COMMANDS = {
 """Name → module that has the command, and its line in the help: modules load only when they are used."""
 
 
+class _Ended(Exception):
+    """A command was ended by the OSError or KeyboardInterrupt that caused this. click would write to standard error
+    before anyone else could see them, which may be stuck, and has an exit status of its own."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when one is run, and not to list them."""
 
@@ -48,6 +55,12 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in sorted(_COMMANDS.items())])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (OSError, KeyboardInterrupt) as error:
+            raise _Ended from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -89,17 +102,38 @@ def run_cli(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except _Ended as ended:
+        return _interrupted() if isinstance(ended.__cause__, KeyboardInterrupt) else _unwritable(ended.__cause__)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("orch: interrupted", err=True)
-        return 130
+        return _interrupted()
     except OrchError as error:
         click.echo(f"orch: {error}", err=True)
         return error.exit_status
-    except OSError as error:
-        # Files are told of by name elsewhere: this is standard output. Nothing more may be written, not even at exit.
-        sys.stdout = None
-        if error.errno == errno.EPIPE:  # Whoever read it has seen enough.
-            return 0
-        click.echo(f"orch: the output cannot be written: {error.strerror}", err=True)
-        return 1
     return result if isinstance(result, int) else 0
+
+
+def _interrupted() -> int:
+    # The new line is for the terminal's ^C.
+    if _takes_more(sys.stderr):
+        click.echo("\norch: interrupted", err=True)
+    _takes_more(sys.stdout)
+    return 130
+
+
+def _takes_more(stream: TextIO | None) -> bool:
+    """Whether it can be written to at once. One that cannot is let go: the exit would wait for it."""
+    if stream is None:
+        return False
+    if select.select([], [stream], [], 0)[1]:
+        return True
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return False
+
+
+def _unwritable(error: BaseException | None) -> int:
+    # Files are told of by name elsewhere: this is standard output. Nothing more may be written, not even at exit.
+    sys.stdout = None
+    if not isinstance(error, OSError) or error.errno == errno.EPIPE:  # Whoever read it has seen enough.
+        return 0
+    click.echo(f"orch: the output cannot be written: {error.strerror}", err=True)
+    return 1

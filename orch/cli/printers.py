@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import select
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from typing import IO, Protocol
+from contextlib import suppress
+from typing import IO, Protocol, TextIO
 
-import click
 import msgspec
 
 Sink = Callable[[bytes, bool], None]
@@ -70,12 +72,36 @@ class Collected:
         """`collected` had everything."""
 
 
+class Output:
+    """One of this process's own streams, past its buffer: a thread that never gets to the end of a write must hold no
+    lock that the end of the program wants. One that is closed takes everything, as `print` has it."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self.on_terminal = stream is not None and stream.isatty()
+
+    def write(self, data: bytes) -> None:
+        """Returns when all is written. Raises BrokenPipeError, whatever the reason: nobody reads on."""
+        if self._stream is None:
+            return
+        try:
+            self._stream.flush()
+            descriptor, rest = self._stream.fileno(), memoryview(data)
+            while rest:
+                try:
+                    rest = rest[os.write(descriptor, rest) :]
+                except BlockingIOError:  # Whoever else has it open made it so.
+                    select.select([], [descriptor], [])
+        except OSError as error:
+            raise BrokenPipeError(error.errno, error.strerror) from error
+
+
 class Lines:
     """Cuts one stream into lines and prints each with its host's name before it."""
 
-    def __init__(self, prefix: bytes, out: IO[bytes], *, shown: bool) -> None:
+    def __init__(self, prefix: bytes, write: Callable[[bytes], object], *, shown: bool) -> None:
         """`shown`: make control characters visible."""
-        self._prefix, self._out, self._shown = prefix, out, shown
+        self._prefix, self._write, self._shown = prefix, write, shown
         self._partial = b""
 
     def feed(self, data: bytes) -> None:
@@ -85,13 +111,7 @@ class Lines:
             partial = partial[_LONGEST_LINE:]
         self._partial = partial
         if lines:
-            text = b"".join(self._prefix + self._visible(line) + b"\n" for line in lines)
-            try:
-                self._out.write(text)
-                self._out.flush()
-            except OSError as error:
-                # Whatever the reason, nobody reads on; a host is not to blame for it.
-                raise BrokenPipeError(error.errno, error.strerror) from error
+            self._write(b"".join(self._prefix + self._visible(line) + b"\n" for line in lines))
 
     def end(self) -> None:
         if self._partial:
@@ -108,7 +128,14 @@ class Live:
 
     def __init__(self, hosts: Sequence[str]) -> None:
         width = max(map(len, hosts), default=0)
-        self._lines = {host: _both(host, width) for host in hosts}
+        self._out, self._err = Output(sys.stdout), Output(sys.stderr)
+        self._lines = {host: self._both(f"{host:<{width}} | ".encode()) for host in hosts}
+
+    def _both(self, prefix: bytes) -> tuple[Lines, Lines]:
+        return (
+            Lines(prefix, self._out.write, shown=self._out.on_terminal),
+            Lines(prefix, self._err.write, shown=self._err.on_terminal),
+        )
 
     def sink(self, host: str) -> Sink:
         both = self._lines[host]
@@ -120,7 +147,8 @@ class Live:
     def finish(self, result: HostResult) -> None:
         for lines in self._lines[result.host]:
             lines.end()
-        _tell(result)
+        if result.error is not None:
+            self._err.write(f"orch: {result.host}: {result.error}\n".encode(errors="backslashreplace"))
 
 
 class Ordered:
@@ -142,6 +170,8 @@ class Ordered:
                 try:
                     self._kept[host].write(b"%d %d\n" % (stderr, len(data)) + data)
                 except OSError as error:
+                    # Perhaps a part has been written: none of it can be told from the rest any more.
+                    self._drop(host)
                     why = f"{error.strerror}; set TMPDIR, or use --live"
                     raise ValueError(f"its output cannot be kept until its turn comes: {why}") from error
 
@@ -157,6 +187,10 @@ class Ordered:
             if self._waiting:
                 self._release(self._waiting[0])
 
+    def _drop(self, host: str) -> None:
+        with suppress(OSError):
+            self._kept.pop(host).close()
+
     def _release(self, host: str) -> None:
         """Print what a host said while it was not its turn."""
         kept = self._kept.pop(host, None)
@@ -168,16 +202,3 @@ class Ordered:
             while header := kept.readline():
                 stderr, size = header.split()
                 sink(kept.read(int(size)), stderr == b"1")
-
-
-def _both(host: str, width: int) -> tuple[Lines, Lines]:
-    prefix = f"{host:<{width}} | ".encode()
-    return (
-        Lines(prefix, sys.stdout.buffer, shown=sys.stdout.isatty()),
-        Lines(prefix, sys.stderr.buffer, shown=sys.stderr.isatty()),
-    )
-
-
-def _tell(result: HostResult) -> None:
-    if result.error is not None:
-        click.echo(f"orch: {result.host}: {result.error}", err=True)

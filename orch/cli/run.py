@@ -15,7 +15,8 @@ import msgspec
 
 from orch.cli.fleet import load_fleet, open_pool, run_async
 from orch.cli.output import print_json
-from orch.cli.printers import Collected, HostResult, Live, Ordered, Printer
+from orch.cli.printers import Collected, HostResult, Live, Ordered, Output, Printer
+from orch.cli.printing import Printing
 from orch.cli.settings import Settings, current_settings, settings_options
 from orch.cli.spread import SharedInput
 from orch.errors import HostError, InputError, UsageError
@@ -23,6 +24,7 @@ from orch.inventory.hosts import Host
 
 if TYPE_CHECKING:
     from orch.remote.pool import Pool
+    from orch.remote.stream import Sink
 
 _NO_LIMIT = 10 * 365 * 86_400.0
 
@@ -34,6 +36,7 @@ class Work(msgspec.Struct, frozen=True):
     content: bytes | None = None
     forks: int = 50
     limit: float = _NO_LIMIT
+    silence: float | None = None
 
 
 @click.command("run")
@@ -48,6 +51,12 @@ class Work(msgspec.Struct, frozen=True):
 @click.option("--stdin", is_flag=True, help="Give every host all of the standard input.")
 @click.option(
     "--max-time", type=click.FloatRange(min=0.1), metavar="SECONDS", help="End commands that take longer, on the host."
+)
+@click.option(
+    "--max-silence",
+    type=click.FloatRange(min=0.1),
+    metavar="SECONDS",
+    help="End commands that print nothing for so long, on the host.",
 )
 @click.option(
     "--ordered/--live",
@@ -65,6 +74,7 @@ def run_command(
     script: Path | None,
     stdin: bool,
     max_time: float | None,
+    max_silence: float | None,
     ordered: bool | None,
 ) -> int:
     """Run COMMAND on every host that PATTERN matches; put -- before it.
@@ -83,6 +93,7 @@ def run_command(
         content=None if script is None else _content(script),
         forks=forks,
         limit=max_time or _NO_LIMIT,
+        silence=max_silence,
     )
     if stdin and sys.stdin is None:
         raise UsageError("--stdin, and the standard input is closed")
@@ -118,8 +129,9 @@ def _printer(settings: Settings, hosts: Sequence[Host], ordered: bool | None) ->
     names = [host.name for host in hosts]
     if settings.output == "json":
         return Collected(names)
-    on_terminal = sys.stdout.isatty()
-    return Ordered(names) if ordered or (ordered is None and not on_terminal) else Live(names)
+    if ordered is None:
+        ordered = not Output(sys.stdout).on_terminal
+    return Ordered(names) if ordered else Live(names)
 
 
 async def _run_everywhere(
@@ -130,12 +142,15 @@ async def _run_everywhere(
     source: AbstractAsyncContextManager[SharedInput | None] = (
         SharedInput(sys.stdin.fileno()) if shared else nullcontext()
     )
-    async with open_pool(settings) as pool, source as given:
+    async with open_pool(settings) as pool, source as given, Printing(printer) as printing:
 
         async def one(host: Host) -> HostResult:
             chunks = given.chunks() if given is not None else None
-            result = await _run_on(pool, host, work, at_once, chunks, printer)
-            printer.finish(result)
+            rc, seconds, error = await _run_on(pool, host, work, at_once, chunks, printing.sink(host.name))
+            if unprinted := await printing.settle(host.name):
+                rc, error = None, error or unprinted
+            result = HostResult(host.name, rc, *printer.collected(host.name), seconds, error)
+            await printing.finish(result)
             return result
 
         async with asyncio.TaskGroup() as group:
@@ -149,8 +164,9 @@ async def _run_on(
     work: Work,
     at_once: asyncio.Semaphore,
     stdin: AsyncIterator[bytes] | None,
-    printer: Printer,
-) -> HostResult:
+    sink: Sink,
+) -> tuple[int | None, float, str | None]:
+    """The exit status, the seconds it took, and why there is no status."""
     from orch.remote.files import running_file
 
     loop = asyncio.get_running_loop()
@@ -165,11 +181,10 @@ async def _run_on(
             script = work.script
             if work.content is not None:
                 script = await running_file(link, work.content, work.script)
-            rc = await link.stream(script, printer.sink(host.name), stdin=stdin, timeout=work.limit)
+            rc = await link.stream(script, sink, stdin=stdin, timeout=work.limit, silence=work.silence)
     except HostError as failure:
         error = failure.reason
-    stdout, stderr = printer.collected(host.name)
-    return HostResult(host.name, rc, stdout, stderr, round(loop.time() - began, 3), error)
+    return rc, round(loop.time() - began, 3), error
 
 
 def _conclude(settings: Settings, results: Sequence[HostResult]) -> int:

@@ -94,7 +94,10 @@ def current_settings() -> Settings:
         output=given.get("output", "table"),
         verbose=given.get("verbose", False),
         quiet=given.get("quiet", False),
-        color=sys.stdout.isatty() and not given.get("no_color") and not os.environ.get("NO_COLOR"),
+        color=sys.stdout is not None
+        and sys.stdout.isatty()
+        and not given.get("no_color")
+        and not os.environ.get("NO_COLOR"),
         timeout=given.get("timeout", 10.0),
         accept_new=given.get("accept_new", False),
     )

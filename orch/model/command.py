@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
+
+from orch.model.secret import Secret
 
 Argv: TypeAlias = tuple[str, ...]
 
@@ -19,3 +21,15 @@ class Command(msgspec.Struct, frozen=True):
     argv: Argv
     stdin: str = ""
     environment: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Command({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Fields as a `repr` may show them: the names of what is in the environment, and no values."""
+        fields: list[tuple[str, Any]] = [("argv", self.argv)]
+        if self.stdin:
+            fields.append(("stdin", Secret(self.stdin)))
+        if self.environment:
+            fields.append(("environment", {name: Secret(value) for name, value in self.environment.items()}))
+        return fields

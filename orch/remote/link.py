@@ -65,15 +65,22 @@ class Link:
             return await shell.run(script, stdin=stdin, timeout=timeout)
 
     async def stream(
-        self, script: str, sink: Sink, *, stdin: AsyncIterator[bytes] | None = None, timeout: float
+        self,
+        script: str,
+        sink: Sink,
+        *,
+        stdin: AsyncIterator[bytes] | None = None,
+        timeout: float,
+        silence: float | None = None,
     ) -> int:
         """Run shell text on a channel of its own, its output given to `sink` as it comes; returns the exit status.
 
-        Cancelled or timed out, the command is ended on the host. Raises HostError as `run` does.
+        Cancelled, timed out or silent for `silence` seconds, the command is ended on the host. Raises HostError as
+        `run` does.
         """
         pipe, wire = await self._open(self._become)
         ended = partial(self._end_tree, spare_root=False)
-        return await Stream(self.host.name, pipe, wire, ended).run(script, sink, stdin, timeout)
+        return await Stream(self.host.name, pipe, wire, ended).run(script, sink, stdin, timeout, silence)
 
     @asynccontextmanager
     async def _shell(self) -> AsyncIterator[Shell]:

@@ -65,6 +65,17 @@ class _LocalPipe:
     def write_eof(self) -> None:
         self._stdin.close()
 
+    def pause_reading(self) -> None:
+        for transport in self._outputs():
+            transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        for transport in self._outputs():
+            transport.resume_reading()
+
+    def _outputs(self) -> list[asyncio.ReadTransport]:
+        return [cast(asyncio.ReadTransport, self._transport.get_pipe_transport(fd)) for fd in (1, 2)]
+
     def abort(self) -> None:
         if self._transport.get_returncode() is None:
             with contextlib.suppress(ProcessLookupError):

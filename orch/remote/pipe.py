@@ -20,12 +20,16 @@ BrokenPipeError when whoever it is for is gone."""
 
 _EARLY = 64 << 10
 _LINGER = 1.0
-"""Seconds for output that comes after the exit status; a child in the background may hold the channel for ever."""
+_LONGEST_LINGER = 30.0
+"""Seconds without, and in all, for output that comes after the exit status: a server sends the status at once, however
+much its client still has to read; but a child in the background may hold the channel for ever."""
 
 
 class Pipe(Protocol):
     def write(self, data: bytes) -> None: ...
     def write_eof(self) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
     def abort(self) -> None: ...
 
 
@@ -52,6 +56,10 @@ class Wire:
         self.end: Exception | None = None
         """Gone when the process ended by itself, Lost when the way to it was lost."""
         self._status: int | None = None
+        self._lingering: asyncio.TimerHandle | None = None
+        self._exited_at: float | None = None
+        self._heard_at = 0.0
+        self._held = False
         self.closed = asyncio.Event()
         self.writable = asyncio.Event()
         self.writable.set()
@@ -72,6 +80,8 @@ class Wire:
         return self._waiter
 
     def received(self, data: bytes, stderr: bool) -> None:
+        if self._exited_at is not None:
+            self._heard_at = asyncio.get_running_loop().time()
         if self._take is None or self._waiter is None or self._waiter.done():
             if self._early_size < _EARLY:
                 self._early.append((data, stderr))
@@ -85,8 +95,33 @@ class Wire:
 
     def exited(self, status: int | None) -> None:
         """The process has ended; what it wrote may still be on its way."""
-        asyncio.get_running_loop().call_later(_LINGER, self.ended, Gone(status))
         self._status = status
+        self._linger_from_now()
+
+    def hold(self) -> None:
+        """Nothing is read for now, so nothing that is missing is late."""
+        self._held = True
+        if self._lingering is not None:
+            self._lingering.cancel()
+
+    def release(self) -> None:
+        """It is read again."""
+        self._held = False
+        if self._exited_at is not None:
+            self._linger_from_now()
+
+    def _linger_from_now(self) -> None:
+        self._exited_at = self._heard_at = asyncio.get_running_loop().time()
+        if not self._held:
+            self._linger(self._exited_at)
+
+    def _linger(self, since: float) -> None:
+        loop = asyncio.get_running_loop()
+        until = min(self._heard_at + _LINGER, since + _LONGEST_LINGER)
+        if loop.time() < until:
+            self._lingering = loop.call_at(until, self._linger, since)
+        else:
+            self.ended(Gone(self._status))
 
     def lost(self, error: Exception | None) -> None:
         """No more will come, with an error or, without one, since the channel was closed in good order."""

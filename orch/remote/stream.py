@@ -11,8 +11,11 @@ from orch.remote.frames import Beginning, stream_line
 from orch.remote.pipe import Gone, Lost, Pipe, Wire
 from orch.remote.shell import no_shell
 
-Sink = Callable[[bytes, bool], None]
-"""(data, whether it is of stderr). May raise ValueError when it can take no more, BrokenPipeError when it is gone."""
+Sink = Callable[[bytes, bool], asyncio.Future[None] | None]
+"""(data, whether it is of stderr) → None, or what is done when there is room for more: until then nothing is read.
+
+May raise ValueError when it can take no more, BrokenPipeError when it is gone; the future may fail with them.
+"""
 
 _KILLED = 128 + 9
 _CLEANUP_SECONDS = 5.0
@@ -24,9 +27,20 @@ class Stream:
     def __init__(self, host: str, pipe: Pipe, wire: Wire, end_tree: Callable[[int], Awaitable[None]]) -> None:
         self._host, self._pipe, self._wire, self._end_tree = host, pipe, wire, end_tree
         self._pid = 0
+        self._full = 0
+        """For how many futures of the sink the reading waits."""
+        self._heard_at = 0.0
 
-    async def run(self, script: str, sink: Sink, stdin: AsyncIterator[bytes] | None, timeout: float) -> int:
-        """The exit status. Cancelled, or after `timeout` seconds, the command is ended on its host too.
+    async def run(
+        self,
+        script: str,
+        sink: Sink,
+        stdin: AsyncIterator[bytes] | None,
+        timeout: float,
+        silence: float | None = None,
+    ) -> int:
+        """The exit status. Cancelled, after `timeout` seconds, or `silence` seconds without output, the command is
+        ended on its host too.
 
         Raises CommandError when it outlasts them, ends the sink or its shell cannot run, ConnectError when the host
         is lost, BrokenPipeError as the sink does.
@@ -38,6 +52,9 @@ class Stream:
             line = stream_line(script, nonce, wants_stdin=stdin is not None)
             async with asyncio.timeout(timeout):
                 self._pipe.write(line)
+                self._heard_at = asyncio.get_running_loop().time()
+                if silence is not None:
+                    self._listen(silence, ended)
                 await asyncio.wait({begun, ended}, return_when=asyncio.FIRST_COMPLETED)
                 return await self._finish(ended, stdin if begun.done() else None)
         except Gone as gone:
@@ -67,18 +84,56 @@ class Stream:
         """Futures for the beginning of the command and for its end."""
         begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+        def pass_on(data: bytes, stderr: bool) -> None:
+            self._heard_at = asyncio.get_running_loop().time()
+            if (room := sink(data, stderr)) is not None:
+                self._wait_for(room, ended)
+
         def take(data: bytes, stderr: bool) -> bool:
             if self._pid:
-                sink(data, stderr)
+                pass_on(data, stderr)
             elif beginning.feed(data, stderr=stderr):
                 self._pid = beginning.pid
                 begun.set_result(None)
                 for early in (False, True):
                     if rest := beginning.rest(stderr=early):
-                        sink(rest, early)
+                        pass_on(rest, early)
             return False
 
-        return begun, self._wire.expect(take)
+        ended = self._wire.expect(take)
+        return begun, ended
+
+    def _wait_for(self, room: asyncio.Future[None], ended: asyncio.Future[None]) -> None:
+        """Read nothing until there is room."""
+
+        def go_on(room: asyncio.Future[None]) -> None:
+            error = None if room.cancelled() else room.exception()
+            self._full -= 1
+            self._heard_at = asyncio.get_running_loop().time()
+            if ended.done():
+                return
+            if error is not None:
+                ended.set_exception(error)
+            elif not self._full:
+                self._wire.release()
+                self._pipe.resume_reading()
+
+        if not self._full:
+            self._pipe.pause_reading()
+            self._wire.hold()
+        self._full += 1
+        room.add_done_callback(go_on)
+
+    def _listen(self, silence: float, ended: asyncio.Future[None]) -> None:
+        """End the command once it has said nothing for so long. What nobody wants to hear now is not silent."""
+        if ended.done():
+            return
+        loop = asyncio.get_running_loop()
+        until = loop.time() + silence if self._full else self._heard_at + silence
+        if loop.time() < until:
+            loop.call_at(until, self._listen, silence, ended)
+        else:
+            ended.set_exception(ValueError(f"was ended after it had printed nothing for {silence:g} s"))
 
     async def _finish(self, ended: asyncio.Future[None], stdin: AsyncIterator[bytes] | None) -> int:
         """Never returns a status by itself: `ended` always fails, with Gone in good order."""

@@ -20,7 +20,7 @@ def result(host: str, rc: int | None = 0, error: str | None = None) -> HostResul
 
 def cut(chunks: list[bytes], *, shown: bool = False) -> bytes:
     out = io.BytesIO()
-    lines = Lines(b"w1 | ", out, shown=shown)
+    lines = Lines(b"w1 | ", out.write, shown=shown)
     for chunk in chunks:
         lines.feed(chunk)
     lines.end()
@@ -36,7 +36,7 @@ def test_lines_are_the_same_however_they_are_cut(chunks: list[bytes]) -> None:
 
 def test_a_line_without_end_is_not_held_for_ever() -> None:
     out = io.BytesIO()
-    lines = Lines(b"", out, shown=False)
+    lines = Lines(b"", out.write, shown=False)
     for _ in range(100):
         lines.feed(b"x" * 10_000)
     assert len(out.getvalue()) > 900_000
@@ -93,12 +93,12 @@ def test_much_that_waits_its_turn_is_whole(capfdbinary: Captured) -> None:
     assert lines == [b"b | line %d of many that do not fit into memory" % n for n in range(20_000)]
 
 
-def test_an_error_is_told_where_its_host_s_turn_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_told_where_its_host_s_turn_is(capfd: pytest.CaptureFixture[str]) -> None:
     printer = Ordered(["a", "b"])
     printer.finish(result("b", None, "no answer"))
-    assert capsys.readouterr().err == ""
+    assert capfd.readouterr().err == ""
     printer.finish(result("a"))
-    assert capsys.readouterr().err == "orch: b: no answer\n"
+    assert capfd.readouterr().err == "orch: b: no answer\n"
 
 
 def test_live_lines_come_at_once(capfdbinary: Captured) -> None:
