@@ -21,6 +21,7 @@ _COMMANDS = {
         "orch.cli.doctor",
         "What each host lacks or has set wrongly for its part, and the command that mends it.",
     ),
+    "image": ("orch.cli.image", "The container images on the nodes, and bringing them there without a registry."),
     "inventory": ("orch.cli.inventory", "What the inventory says, after all merging, and where each value comes from."),
     "lab": ("orch.cli.lab", "Fleets of real hosts on this machine, to try things on."),
     "nodes": ("orch.cli.node", "The hosts of the fleet: what they have and what is asked of them."),

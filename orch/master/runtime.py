@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orch.inventory.fleet import Fleet
 from orch.master.engine import Engine
+from orch.model.spec import StackSpec
 from orch.remote.pool import Pool
 from orch.store.lock import exclusive
 from orch.store.tinydb import TinyStore
@@ -20,6 +21,11 @@ def state_folder(cluster: str, given: Path | None) -> Path:
         return given
     home = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
     return Path(home) / "orch" / cluster
+
+
+def stored_stacks(fleet: Fleet, state: Path | None) -> tuple[StackSpec, ...]:
+    """What is wanted, without a look at any node. Raises StateError."""
+    return TinyStore(state_folder(fleet.cluster, state), fleet.cluster).stacks()
 
 
 @asynccontextmanager
