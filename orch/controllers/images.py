@@ -17,6 +17,8 @@ Images = Mapping[str, Sequence[Image]]
 LOCAL = "local"
 """What the master's own machine is called where a source is named."""
 
+_TOLD = 3
+
 
 class Spread(msgspec.Struct, frozen=True):
     """One image under one name, and where it is. `services`: those whose replicas are made from this name."""
@@ -79,7 +81,10 @@ def _nowhere(name: str, places: Images, asked: Sequence[str], missed: Mapping[st
     text = f"there is no image {name}"
     if asked:
         text += f" on {', '.join(_shown(place) for place in asked)}"
-    text += "".join(f"; {_shown(place)} could not be asked: {why}" for place, why in missed.items())
+    shown = list(missed.items())[:_TOLD]
+    text += "".join(f"; {_shown(place)} could not be asked: {why}" for place, why in shown)
+    if len(missed) > len(shown):
+        text += f"; nor could {len(missed) - len(shown)} others"
     path = name.removeprefix("docker.io/").removeprefix("library/")
     similar = {n for images in places.values() for image in images for n in image.names if n.endswith(f"/{path}")}
     if similar:

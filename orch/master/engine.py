@@ -61,23 +61,26 @@ class Engine:
         """Stacks of which replicas are recorded, wanted or not."""
         return {replica.slot.stack for replica in self._store.replicas()}
 
-    async def observe(self, *, sample_seconds: float = 0) -> dict[str, NodeObservation]:
-        return await observe_fleet(self._pool, self._fleet.hosts, self._fleet.cluster, sample_seconds=sample_seconds)
+    async def observe(self, *, sample_seconds: float = 0, inventory: bool = False) -> dict[str, NodeObservation]:
+        """`inventory`: with the images and volumes of each node."""
+        hosts, cluster = self._fleet.hosts, self._fleet.cluster
+        return await observe_fleet(self._pool, hosts, cluster, sample_seconds=sample_seconds, inventory=inventory)
 
-    async def plan(self, changed: Changes) -> tuple[View, Plan]:
-        """What `apply` would do first; the same code without the doing."""
-        view = View(self.desired(changed), await self.observe())
+    async def plan(self, changed: Changes, *, inventory: bool = True) -> tuple[View, Plan]:
+        """What `apply` would do first; the same code without the doing. `inventory`: as for `observe`."""
+        view = View(self.desired(changed), await self.observe(inventory=inventory))
         return view, plan_cluster(view.desired, view.observed, now=time.time())
 
     async def apply(self, changed: Changes, done: Callable[[Outcome], None]) -> Applied:
         """Write down what is wanted, then do what it takes; `done` gets each action's outcome as it happens."""
         self._store.commit(changed)
         outcomes: list[Outcome] = []
-        for _ in range(ROUNDS):
-            view, plan = await self.plan(Changes())
+        for number in range(ROUNDS):
+            # Listing images costs every node a start of podman: once is enough.
+            view, plan = await self.plan(Changes(), inventory=number == 0)
             if not plan.actions or any(outcome.error for outcome in outcomes):
                 break
             outcomes += await self._executor.run(plan, done)
         else:
-            view, plan = await self.plan(Changes())
+            view, plan = await self.plan(Changes(), inventory=False)
         return Applied(view, plan, outcomes)

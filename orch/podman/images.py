@@ -96,7 +96,7 @@ def remove_images(names: Sequence[str]) -> Argv:
     return ("timeout", "-k", "5", "300", "podman", "rmi", "--", *names)
 
 
-_PREPARE = """
+_PREPARE = r"""
 configured() {
     cat /usr/share/containers/containers.conf /etc/containers/containers.conf /etc/containers/containers.conf.d/*.conf |
         sed -n 's/^ *image_copy_tmp_dir *= *"\(.*\)".*/\1/p' | tail -n 1
@@ -107,20 +107,21 @@ for old in "$base"/orch-image.*; do
     [ -d "$old" ] && ! kill -0 "${old##*.}" 2>/dev/null && rm -rf "$old"
 done
 folder=$base/orch-image.$$
-mkdir -m 700 "$folder" || exit 1
+child=
 give_up() {
     # What podman unpacks beside its own folder is known by what it has open.
     rest=$(ls -l "/proc/$child/fd" 2>/dev/null | sed -n 's|.* \(/var/tmp/oci[0-9]*\)/.*|\1|p')
-    kill -9 "$child"
-    wait "$child"
+    [ -z "$child" ] || kill -9 "$child"
+    wait
     rm -rf "$folder" $rest
     exit 143
 }
+trap give_up HUP INT TERM
+mkdir -m 700 "$folder" || exit 1
 exec 3<&0
 """
 _CONCLUDE = """ &
 child=$!
-trap give_up HUP INT TERM
 wait "$child"
 status=$?
 rm -rf "$folder"
