@@ -23,6 +23,7 @@ _COMMANDS = {
     ),
     "image": ("orch.cli.image", "The container images on the nodes, and bringing them there without a registry."),
     "inventory": ("orch.cli.inventory", "What the inventory says, after all merging, and where each value comes from."),
+    "job": ("orch.cli.job", "One-off containers, each on the node that suits it best."),
     "lab": ("orch.cli.lab", "Fleets of real hosts on this machine, to try things on."),
     "nodes": ("orch.cli.node", "The hosts of the fleet: what they have and what is asked of them."),
     "plan": ("orch.cli.stack", "What `apply` would change."),

@@ -12,6 +12,7 @@ import msgspec
 from orch.errors import CommandError, HostError
 from orch.inventory.hosts import Host
 from orch.inventory.login import Login
+from orch.master.said import Said
 from orch.model.command import Command
 from orch.model.node import NodeSpec
 from orch.podman.images import LIST_SECONDS, Image, list_images, load_script, parse_images, remove_images, save_script
@@ -33,7 +34,6 @@ _SILENCE_SECONDS = 600.0
 _NO_LIMIT = 10 * 365 * 86_400.0
 _CHUNK = 256 << 10
 _MEMORY = Path("/dev/shm")
-_KEPT = 4000
 
 
 class Cargo(msgspec.Struct, frozen=True):
@@ -173,20 +173,6 @@ async def _load(target: Link, reader: Reader, cargo: Cargo) -> None:
             raise CommandError(host, f"has {name} as {ident[:12]} now, which is not what was sent; was it retagged?")
     if len(found) != len(names):
         raise CommandError(host, f"podman load ended well, and does not tell of {', '.join(names)}")
-
-
-class Said:
-    """The end of what a command says."""
-
-    def __init__(self) -> None:
-        self._text = bytearray()
-
-    def take(self, data: bytes) -> None:
-        self._text += data
-        del self._text[:-_KEPT]
-
-    def __str__(self) -> str:
-        return self._text.decode(errors="replace").strip()
 
 
 def _explain(what: str, said: str, status: int) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orch.inventory.fleet import Fleet
 from orch.master.engine import Engine
+from orch.master.jobs import Jobs
 from orch.model.spec import StackSpec
 from orch.remote.pool import Pool
 from orch.store.lock import exclusive
@@ -40,3 +41,8 @@ async def engine(fleet: Fleet, state: Path | None, pool: Pool, *, changing: bool
             stack.enter_context(exclusive(folder))
         store = TinyStore(folder, fleet.cluster)
         yield Engine(fleet, await stack.enter_async_context(pool), store)
+
+
+def jobs(fleet: Fleet, state: Path | None, pool: Pool) -> Jobs:
+    """Jobs take the state's lock by themselves, and for moments."""
+    return Jobs(fleet, state_folder(fleet.cluster, state), pool)
