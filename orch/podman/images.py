@@ -107,8 +107,8 @@ for old in "$base"/orch-image.*; do
     [ -d "$old" ] && ! kill -0 "${old##*.}" 2>/dev/null && rm -rf "$old"
 done
 folder=$base/orch-image.$$
-child=
 give_up() {
+    child=$!
     # What podman unpacks beside its own folder is known by what it has open.
     rest=$(ls -l "/proc/$child/fd" 2>/dev/null | sed -n 's|.* \(/var/tmp/oci[0-9]*\)/.*|\1|p')
     [ -z "$child" ] || kill -9 "$child"
@@ -121,8 +121,7 @@ mkdir -m 700 "$folder" || exit 1
 exec 3<&0
 """
 _CONCLUDE = """ &
-child=$!
-wait "$child"
+wait "$!"
 status=$?
 rm -rf "$folder"
 [ "$status" = 0 ] || exit "$status"

@@ -12,6 +12,7 @@ BENCHES = {
     "fanout": "one command on many hosts, against xargs ssh, clush, pyinfra, ansible and parallel-ssh",
     "lab": "how soon the hosts of a lab can be used",
     "probe": "what it costs a node to be watched, and to be asked everything",
+    "push": "an image of 200 MB to four hosts, against podman save | ssh podman load",
     "start-up": "what `orch version` and `orch --help` cost",
 }
 

@@ -346,3 +346,14 @@ async def test_a_command_whose_output_is_not_wanted_is_not_silent(link: Link) ->
     full.room.set_result(None)
     assert await task == 0
     assert len(full.out) == 9_000_000
+
+
+async def test_a_command_that_ends_before_its_input_does_has_its_status(link: Link) -> None:
+    """Whether its end, or that it takes no more, is known first, is chance."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(64 << 10)
+
+    for _ in range(20):
+        assert await link.stream("head -c 100000 >/dev/null; exit 3", Heard(), stdin=endless(), timeout=10) == 3
