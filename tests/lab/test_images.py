@@ -163,14 +163,18 @@ def test_a_full_disk_is_told_with_the_remedy_and_costs_nobody_else(op: Operator,
 def start_push(op: Operator, *words: str) -> subprocess.Popen[str]:
     """Returns when podman on w2 has begun to take something in."""
     with inside(op, "w2", BEGUN):
-        return subprocess.Popen(
-            [ORCH, "image", "push", *words],
-            env={**os.environ, **op.env},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=heed_interrupts,
-        )
+        return push_in_background(op, *words)
+
+
+def push_in_background(op: Operator, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [ORCH, "image", "push", *words],
+        env={**os.environ, **op.env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
+    )
 
 
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
@@ -196,6 +200,17 @@ def test_a_push_broken_off_leaves_nothing_and_can_be_begun_again(
     assert ids(op, name) == {}
     op.orch("image", "push", name)
     assert set(ids(op, name)) == set(op.lab.hosts)
+
+
+def test_what_podman_unpacks_elsewhere_goes_too(op: Operator, podman: Podman) -> None:
+    podman.make("localhost/unpacked:1", BIG)
+    unpacking = "until ls -d /var/tmp/oci*/*.tar; do :; done >/dev/null 2>&1; pkill -STOP -x podman"
+    with inside(op, "w2", unpacking):
+        pushing = push_in_background(op, "localhost/unpacked:1", "w2")
+    assert "/var/tmp/oci" in leftovers(op)
+    pushing.send_signal(signal.SIGINT)
+    pushing.communicate(timeout=30)
+    assert leftovers(op) == ""
 
 
 def test_a_node_that_dies_is_told_and_the_others_get_the_image(op: Operator, podman: Podman, faults: Faults) -> None:
