@@ -87,12 +87,14 @@ class Engine:
         """Remove the volumes of stacks whose containers are gone."""
         return await empty_stacks(self._fleet.cluster, self._hosts, self._pool, self._store, view.observed, stacks)
 
-    async def observe(self, *, sample_seconds: float = 0) -> dict[str, NodeObservation]:
-        return await observe_fleet(self._pool, self._fleet.hosts, self._fleet.cluster, sample_seconds=sample_seconds)
+    async def observe(self, *, sample_seconds: float = 0, inventory: bool = False) -> dict[str, NodeObservation]:
+        """`inventory`: with the images and volumes of each node."""
+        hosts, cluster = self._fleet.hosts, self._fleet.cluster
+        return await observe_fleet(self._pool, hosts, cluster, sample_seconds=sample_seconds, inventory=inventory)
 
-    async def plan(self, changed: Changes) -> tuple[View, Plan]:
-        """What `apply` would do first; the same code without the doing."""
-        view = View(self.desired(changed), await self.observe())
+    async def plan(self, changed: Changes, *, inventory: bool = True) -> tuple[View, Plan]:
+        """What `apply` would do first; the same code without the doing. `inventory`: as for `observe`."""
+        view = View(self.desired(changed), await self.observe(inventory=inventory))
         return view, plan_cluster(view.desired, view.observed, now=time.time())
 
     async def apply(
@@ -102,8 +104,9 @@ class Engine:
         for the replicas of `stacks`, to settle; 0 is not to wait."""
         self._store.commit(changed)
         outcomes: list[Outcome] = []
-        for _ in range(ROUNDS):
-            view, plan = await self.plan(Changes())
+        for number in range(ROUNDS):
+            # Listing images costs every node a start of podman: once is enough.
+            view, plan = await self.plan(Changes(), inventory=number == 0)
             todo = _without(plan, _started(outcomes))
             if not todo.actions or any(outcome.error for outcome in outcomes):
                 break
@@ -113,7 +116,7 @@ class Engine:
                 # The look that follows is then the last one, if all goes well.
                 await asyncio.sleep(min(SETTLE_SECONDS, wait_seconds))
         else:
-            view, plan = await self.plan(Changes())
+            view, plan = await self.plan(Changes(), inventory=False)
         if not wait_seconds:
             return Applied(view, plan, outcomes)
         patience = Patience(self._fleet.cluster, self._hosts, self._pool, seconds=wait_seconds)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from orch.inventory.fleet import Fleet
 from orch.master.engine import Engine
+from orch.master.jobs import Jobs
+from orch.model.spec import StackSpec
 from orch.remote.pool import Pool
 from orch.store.lock import exclusive
 from orch.store.tinydb import TinyStore
@@ -20,6 +22,11 @@ def state_folder(cluster: str, given: Path | None) -> Path:
         return given
     home = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
     return Path(home) / "orch" / cluster
+
+
+def stored_stacks(fleet: Fleet, state: Path | None) -> tuple[StackSpec, ...]:
+    """What is wanted, without a look at any node. Raises StateError."""
+    return TinyStore(state_folder(fleet.cluster, state), fleet.cluster).stacks()
 
 
 @asynccontextmanager
@@ -37,3 +44,8 @@ async def engine(fleet: Fleet, state: Path | None, pool: Pool, *, changing: bool
         yield Engine(fleet, await stack.enter_async_context(pool), store)
         if changing:
             store.compact_when_due()
+
+
+def jobs(fleet: Fleet, state: Path | None, pool: Pool) -> Jobs:
+    """Jobs take the state's lock by themselves, and for moments."""
+    return Jobs(fleet, state_folder(fleet.cluster, state), pool)

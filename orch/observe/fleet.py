@@ -20,14 +20,14 @@ from orch.remote.pool import Pool
 
 _CONTAINERS = "/var/lib/containers"
 PROBE_SECONDS = 2 * LIST_SECONDS + 10
-"""The probe asks podman twice."""
+"""The probe asks podman twice, one after the other; what else it asks goes on meanwhile."""
 
 
 async def observe_fleet(
-    pool: Pool, hosts: Sequence[Host], cluster: str, *, sample_seconds: float = 0
+    pool: Pool, hosts: Sequence[Host], cluster: str, *, sample_seconds: float = 0, inventory: bool = False
 ) -> dict[str, NodeObservation]:
-    """An observation of every host, by name, in the order of `hosts`."""
-    script = probe_script(cluster, sample_seconds)
+    """An observation of every host, by name, in the order of `hosts`. `inventory`: with images and volumes."""
+    script = probe_script(cluster, sample_seconds, inventory=inventory)
     seen = await asyncio.gather(*(_observe(pool, host, script) for host in hosts))
     return {host.name: observation for host, observation in zip(hosts, seen, strict=True)}
 

@@ -9,17 +9,21 @@ from orch.model.resources import Resources
 from orch.observe.clock import skew_of
 from orch.observe.figures import cpu_between, cpu_time, decimal, memory, memory_used, whole
 from orch.observe.texts import script
+from orch.podman.images import NAMES, VOLUMES, parse_names
 from orch.podman.inspect import FORMAT, LIST_SECONDS, filter_of, parse_container
 from orch.podman.version import LEAST, too_old
 
 
-def probe_script(cluster: str, sample_seconds: float = 0) -> str:
-    """Shell text that prints what `parse_probe` reads. CPU use is measured over `sample_seconds`, if any."""
+def probe_script(cluster: str, sample_seconds: float = 0, *, inventory: bool = False) -> str:
+    """Shell text that prints what `parse_probe` reads. CPU use is measured over `sample_seconds`, if any; `inventory`:
+    images and volumes are listed too."""
     settings = {
         "cluster_filter": filter_of(cluster),
         "format": FORMAT,
         "sample": f"{sample_seconds:g}" if sample_seconds else "",
         "list_seconds": str(LIST_SECONDS),
+        "image_format": NAMES if inventory else "",
+        "volume_format": VOLUMES if inventory else "",
     }
     return script(settings, "figures.sh", "probe.sh")
 
@@ -31,6 +35,8 @@ def parse_probe(text: str, sent: Instant, received: Instant) -> Reachable:
     """
     facts: dict[str, str] = {}
     containers: list[Container] = []
+    images: set[str] = set()
+    volumes: set[str] = set()
     unreadable = ""
     # Not splitlines: what a container is called may contain other characters that end a line.
     for line in text.split("\n"):
@@ -40,6 +46,10 @@ def parse_probe(text: str, sent: Instant, received: Instant) -> Reachable:
                 containers.append(parse_container(value))
             except ValueError as error:
                 unreadable = str(error)
+        elif key == "image":
+            images.update(parse_names(value))
+        elif key == "volume":
+            volumes.add(value)
         else:
             facts[key] = value.strip()
     return Reachable(
@@ -47,6 +57,8 @@ def parse_probe(text: str, sent: Instant, received: Instant) -> Reachable:
         facts=_facts(facts, sent, received),
         containers=tuple(sorted(containers, key=lambda c: (c.slot, c.attempt, c.id))),
         problem=_problem(facts) or unreadable,
+        images=tuple(sorted(images)) if "images" in facts else None,
+        volumes=tuple(sorted(volumes)) if "volumes" in facts else None,
     )
 
 

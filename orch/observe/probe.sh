@@ -1,5 +1,6 @@
 # Prints what a node has, a fact a line, from /proc, /sys and podman. Set before: cluster_filter, format, sample
-# (seconds over which to measure CPU use; empty for not at all), list_seconds. Follows figures.sh.
+# (seconds over which to measure CPU use; empty for not at all), list_seconds, image_format and volume_format (empty:
+# not asked for). Follows figures.sh.
 # What a node lacks is left out: the reader knows what must be there.
 say() { [ -z "$2" ] || printf '%s %s\n' "$1" "$2"; }
 say_figures() {
@@ -60,6 +61,15 @@ list_containers() {
     done
     say podman_error "lists $(count "$ids") containers and describes $(count "$found")"
 }
+list_images() {
+    # Unlike with containers, what is missing costs a pull that was not needed: no reason to do without the rest.
+    [ -n "$image_format" ] || return
+    timeout -k 5 "$list_seconds" podman images --no-trunc --format "$image_format" 2>/dev/null && echo "images listed"
+}
+list_volumes() {
+    [ -n "$volume_format" ] || return
+    timeout -k 5 "$list_seconds" podman volume ls --format "$volume_format" 2>/dev/null && echo "volumes listed"
+}
 podman_version() {
     # Of several words the last one; what podman warns of goes to the other stream.
     version=$(podman --version 2>/dev/null)
@@ -84,7 +94,12 @@ gather_facts() {
 if command -v podman >/dev/null 2>&1; then
     # podman takes longer than all facts together. Only one of the two writes at a time: lines must stay whole.
     list_containers &
-    facts=$(gather_facts; say podman "$(podman_version)")
+    facts=$(
+        list_images &
+        other=$(gather_facts; list_volumes; say podman "$(podman_version)")
+        wait
+        printf '%s\n' "$other"
+    )
     wait
     printf '%s\n' "$facts"
 else

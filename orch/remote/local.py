@@ -51,6 +51,8 @@ class _Process(asyncio.SubprocessProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wire.lost(exc)
+        if self._transport is not None:
+            self._transport.close()
 
 
 class _LocalPipe:
@@ -77,10 +79,14 @@ class _LocalPipe:
         return [cast(asyncio.ReadTransport, self._transport.get_pipe_transport(fd)) for fd in (1, 2)]
 
     def abort(self) -> None:
+        # Not by closing the transport, which would look for the status itself, and asyncio then misses it.
         if self._transport.get_returncode() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._transport.get_pid(), signal.SIGHUP)
-        self._transport.close()
+                os.kill(self._transport.get_pid(), signal.SIGKILL)
+        for pipe in map(self._transport.get_pipe_transport, (0, 1, 2)):
+            if pipe is not None:
+                pipe.close()
 
 
 async def open_process(host: str, command: str) -> tuple[Pipe, Wire]:

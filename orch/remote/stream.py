@@ -154,7 +154,10 @@ class Stream:
             await self._wire.writable.wait()
             if self._wire.end is not None:
                 return
-            self._pipe.write(chunk)
+            try:
+                self._pipe.write(chunk)
+            except BrokenPipeError:  # It takes no more; how it ended is still on its way.
+                return
         self._pipe.write_eof()
 
     async def _end(self) -> None:

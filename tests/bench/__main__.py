@@ -14,6 +14,7 @@ BENCHES = {
     "probe": "what it costs a node to be watched, and to be asked everything",
     "schedule": "planning for 1,000 nodes: 10,000 replicas from nothing, again, and 500 more",
     "store": "a commit and a start, beside TinyDB with its own storages",
+    "push": "an image of 200 MB to four hosts, against podman save | ssh podman load",
     "start-up": "what `orch version` and `orch --help` cost",
 }
 

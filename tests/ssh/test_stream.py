@@ -295,3 +295,14 @@ async def test_a_shell_that_ignores_being_asked_to_end_starts_nothing_more(link:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not running("sleep", seconds)
+
+
+async def test_a_command_that_ends_before_its_input_does_has_its_status(link: Link) -> None:
+    """Whether its end, or that it takes no more, is known first, is chance."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(64 << 10)
+
+    for _ in range(20):
+        assert await link.stream("head -c 100000 >/dev/null; exit 3", Heard(), stdin=endless(), timeout=10) == 3

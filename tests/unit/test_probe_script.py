@@ -23,6 +23,9 @@ CONTAINER = (
     '"orch.attempt":"1","orch.replica":"r","orch.spec":"h"},"image",{},""]'
 )
 
+IMAGES = "echo image localhost/b 1 sha256:ab; echo image localhost/a '<none>' sha256:cd"
+"""What podman says of two images, one of which has lost its tag."""
+
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
@@ -34,7 +37,7 @@ def programs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def install_podman(programs: Path, ps: str, inspect: str = "") -> None:
+def install_podman(programs: Path, ps: str, inspect: str = "", images: str = IMAGES) -> None:
     """A podman that lists and inspects with these shell commands."""
     path = programs / "podman"
     path.write_text(
@@ -43,16 +46,18 @@ def install_podman(programs: Path, ps: str, inspect: str = "") -> None:
         "--version) echo podman version 4.3.1 ;;\n"
         f'ps) echo "$*" > {programs}/asked; {ps} ;;\n'
         f'container) echo "$*" >> {programs}/asked; {inspect or ":"} ;;\n'
+        f'images) echo "$*" >> {programs}/inventory; {images} ;;\n'
+        f'volume) echo "$*" >> {programs}/inventory; echo "volume data" ;;\n'
         "esac\n"
     )
     path.chmod(0o755)
 
 
-def probe(shell: list[str], programs: Path, sample: float = 0) -> Reachable:
+def probe(shell: list[str], programs: Path, sample: float = 0, *, inventory: bool = False) -> Reachable:
     sent = time.time()
     done = subprocess.run(
         shell,
-        input=probe_script("prod", sample),
+        input=probe_script("prod", sample, inventory=inventory),
         env={"PATH": str(programs)},
         capture_output=True,
         text=True,
@@ -151,3 +156,26 @@ def test_podman_that_lists_but_does_not_describe_is_a_problem_and_no_shorter_lis
 
     expected = f"podman does not answer: lists 2 containers and describes {described}"
     assert probe(SHELLS[0], programs).problem == expected
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_images_and_volumes_are_listed_when_asked_for(shell: list[str], programs: Path) -> None:
+    install_podman(programs, "echo 1", f"echo 'container {CONTAINER}'")
+    seen = probe(shell, programs, inventory=True)
+    assert seen.images == ("localhost/a@sha256:cd", "localhost/b:1", "localhost/b@sha256:ab")
+    assert seen.volumes == ("data",)
+    assert (len(seen.containers), seen.problem) == (1, "")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_nobody_asks_podman_for_images_otherwise(shell: list[str], programs: Path) -> None:
+    install_podman(programs, ":")
+    seen = probe(shell, programs)
+    assert (seen.images, seen.volumes) == (None, None)
+    assert not (programs / "inventory").exists()
+
+
+def test_images_that_cannot_be_listed_are_unknown_and_cost_nothing_else(programs: Path) -> None:
+    install_podman(programs, ":", images="echo image localhost/b 1 sha256:ab; exit 125")
+    seen = probe(["/bin/sh"], programs, inventory=True)
+    assert (seen.images, seen.volumes, seen.problem) == (None, ("data",), "")
