@@ -28,7 +28,7 @@ def apply_plan(plan: Plan, desired: Desired, observed: Mapping[str, NodeObservat
         match action:
             case Run(replica, spec):
                 _start(fleet, replica, spec.image)
-                _open_ports(replica, (other for other in records.values() if other.node == replica.node))
+                _open_ports(replica, _living(fleet, replica.node, records.values()))
                 records[key] = replica
             case Adopt(replica):
                 _find(fleet, replica)
@@ -73,6 +73,12 @@ def _start(fleet: Observed, replica: Replica, image: str) -> None:
         raise Impossible(f"{replica.node} has a container {replica.container} already")
     containers = (*node.containers, container_of(replica, image))
     fleet[replica.node] = msgspec.structs.replace(node, containers=containers)
+
+
+def _living(fleet: Observed, node: str, records: Iterable[Replica]) -> list[Replica]:
+    """Those on the node whose container has not ended: what has, holds no port."""
+    ended = {c.replica for c in _answering(fleet, node).containers if c.state == "exited"}
+    return [record for record in records if record.node == node and record.id not in ended]
 
 
 def _open_ports(replica: Replica, others: Iterable[Replica]) -> None:

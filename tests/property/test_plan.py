@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import msgspec
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orch.controllers.cluster import plan_cluster
@@ -30,7 +30,7 @@ from tests.property.oracle import (
     volumes_of,
 )
 
-moderately = settings(max_examples=300, deadline=None, phases=(Phase.generate,))
+moderately = settings(max_examples=200, deadline=None)
 
 
 def plan_of(cluster: Cluster) -> Plan:

@@ -263,6 +263,12 @@ def test_an_external_volume_must_be_there_where_it_is_known_what_is() -> None:
     )
 
 
+def test_all_external_volumes_must_be_there() -> None:
+    assert refusal(need(external=("data", "logs")), room("w1", volumes=("data",))) == (
+        "the only node lacks the external volume logs, which is not orch's to make"
+    )
+
+
 def test_spreading_over_values_comes_before_spreading_over_nodes() -> None:
     rooms = [room("w1", zone="a"), room("w2", zone="a"), room("w3", zone="a"), room("w4", zone="b")]
 

@@ -92,10 +92,10 @@ def test_one_that_was_killed_and_has_a_limit_is_told_what_that_mostly_means() ->
 
 
 def test_how_long_it_has_run_is_by_the_node_s_own_clock() -> None:
-    """The node is an hour ahead; by the master's clock the container starts in the future."""
-    ahead = Reachable(NOW, Facts(ALL, podman="5.0", clock_skew=3600.0), (seen(started_at=NOW + 3600 - 0.5),))
+    """The node is an hour behind; by the master's clock the container has run for as long."""
+    behind = Reachable(NOW, Facts(ALL, podman="5.0", clock_skew=-3600.0), (seen(started_at=NOW - 3600 - 0.5),))
 
-    assert settling(REPLICA, WEB, ahead) == Waiting("it has run for 0 s")
+    assert settling(REPLICA, WEB, behind) == Waiting("it has run for 0 s")
 
 
 def test_of_a_node_that_does_not_answer_nothing_is_waited_for() -> None:

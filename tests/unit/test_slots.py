@@ -164,6 +164,13 @@ def test_a_number_that_is_out_of_reach_is_nobody_else_s_even_where_it_was_record
     assert started(planned) == {"w2": 1}
 
 
+def test_a_new_node_gets_no_number_that_is_out_of_reach() -> None:
+    away = replica_of(AGENT, "w1")
+    nodes = [with_taints("w1", Taint("old", "NoExecute")), node("w2")]
+
+    assert started(agent({"w1": silent(), "w2": answers()}, [away], nodes=nodes)) == {"w2": 2}
+
+
 def test_the_number_of_a_node_that_left_is_free() -> None:
     _, replicas = running(w1=1)
 
