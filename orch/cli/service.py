@@ -80,4 +80,8 @@ def _services(stack: str | None, found: Sequence[ServiceStatus]) -> tuple[list[R
 
 def _stacks(rows: Sequence[StackStatus]) -> tuple[list[Row], list[Row]]:
     data: list[Row] = [msgspec.to_builtins(row) for row in rows]
-    return data, [{**row, "why": "it is being removed" if row["removed"] else ""} for row in data]
+    return data, [{**row, "why": _leaving(row["leaving"])} for row in data]
+
+
+def _leaving(replicas: int) -> str:
+    return f"it is being removed; {replicas} of its replicas are left" if replicas else ""

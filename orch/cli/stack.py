@@ -18,7 +18,8 @@ from orch.cli.progress import Progress
 from orch.cli.report import report_applied, report_plan
 from orch.cli.settings import Settings, current_settings, settings_options
 from orch.errors import RefusedError, UsageError
-from orch.model.spec import StackSpec
+from orch.model.container import VolumeMount
+from orch.model.spec import ServiceSpec, StackSpec
 from orch.stackfile.compose import MAX_REPLICAS, StackFile, read_stack
 from orch.store.protocol import Changes, Key
 
@@ -215,12 +216,24 @@ def _put(settings: Settings, engine: Engine, spec: StackSpec, prune: bool) -> Ch
     """The stack as the file has it; services that only the store has stay, unless pruned."""
     stored = next((s for s in engine.stacks() if s.name == spec.name), None)
     extra = [s for s in stored.services if spec.service(s.name) is None] if stored else []
-    if extra and not prune:
+    if stored and extra and not prune:
         for service in extra:
             note(settings, f"{spec.name}/{service.name} is not in the file and stays; --prune would remove it")
-        services = sorted((*spec.services, *extra), key=lambda s: s.name)
-        spec = msgspec.structs.replace(spec, services=tuple(services))
+        spec = with_services_of(stored, extra, spec)
     return Changes(put=(spec,))
+
+
+def with_services_of(stored: StackSpec, extra: Sequence[ServiceSpec], spec: StackSpec) -> StackSpec:
+    """`spec` with the services `extra` of the stored stack, and the volumes and files that they use."""
+    volumes = {mount.volume for service in extra for mount in service.mounts if isinstance(mount, VolumeMount)}
+    volumes -= {volume.name for volume in spec.volumes}
+    files = {file.source for service in extra for file in service.files} - {file.key for file in spec.files}
+    return msgspec.structs.replace(
+        spec,
+        services=tuple(sorted((*spec.services, *extra), key=lambda s: s.name)),
+        volumes=(*spec.volumes, *(v for v in stored.volumes if v.name in volumes)),
+        files=(*spec.files, *(f for f in stored.files if f.key in files)),
+    )
 
 
 def _read_target(target: str) -> tuple[tuple[str, str], int]:

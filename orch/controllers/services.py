@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 
 import msgspec
 
-from orch.controllers.status import ReplicaStatus, replica_statuses
+from orch.controllers.service import Service, services_of
+from orch.controllers.slots import wanted_slots
+from orch.controllers.status import ReplicaStatus, containers_seen, replica_statuses
 from orch.model.node import NodeObservation
 from orch.model.plan import Desired
-from orch.model.replica import Replica, Slot
-from orch.model.spec import ServiceSpec
+from orch.model.replica import Slot
+from orch.model.spec import Mode
 from orch.podman.options import published
 
 
 class ServiceStatus(msgspec.Struct, frozen=True):
-    """`updated`: replicas made from the wanted spec. `endpoints`: addresses of the ready ones. `vip` is for networks
-    to come."""
+    """`desired`: the slots it wants now; of a global service, those of the nodes that may run it. `updated`: replicas
+    that are there and made from what is wanted; `completed`: those of a job that ended with 0. `endpoints`: addresses
+    of the ready ones. `vip` is for networks to come."""
 
     stack: str
     service: str
-    mode: str
+    mode: Mode
     desired: int
     running: int
     ready: int
@@ -28,7 +32,8 @@ class ServiceStatus(msgspec.Struct, frozen=True):
     vip: str | None
     ports: tuple[str, ...]
     endpoints: tuple[str, ...]
-    image: str = ""
+    image: str
+    completed: int = 0
 
     @property
     def name(self) -> str:
@@ -36,69 +41,62 @@ class ServiceStatus(msgspec.Struct, frozen=True):
 
 
 class StackStatus(msgspec.Struct, frozen=True):
-    """`removed`: it is wanted no more, and replicas of it are still on record."""
+    """Sums over its services. `leaving`: replicas that a stack which is not wanted any more still has."""
 
     name: str
-    services: int
-    desired: int
-    running: int
-    ready: int
-    removed: bool = False
+    services: int = 0
+    desired: int = 0
+    running: int = 0
+    ready: int = 0
+    updated: int = 0
+    completed: int = 0
+    leaving: int = 0
 
 
 def service_statuses(desired: Desired, observed: Mapping[str, NodeObservation]) -> list[ServiceStatus]:
-    """One for every service that is wanted, sorted."""
-    rows: dict[tuple[str, str], list[ReplicaStatus]] = {}
+    """One for every service wanted, sorted."""
+    services = services_of(desired)
+    wanted = wanted_slots(services, desired, observed, containers_seen(observed)).slots
+    hashes = {replica.id: replica.spec_hash for replica in desired.replicas}
+    slots = Counter((slot.stack, slot.service) for slot in wanted)
+    rows: dict[tuple[str, str], list[ReplicaStatus]] = {key: [] for key in services}
     for row in replica_statuses(desired, observed):
-        rows.setdefault((row.stack, row.service), []).append(row)
-    records = {replica.id: replica for replica in desired.replicas}
-    return [
-        _service(stack, spec, rows.get((stack, spec.name), []), records)
-        for (stack, _), spec in desired.services().items()
-    ]
+        if Slot(row.stack, row.service, row.slot) in wanted:
+            rows[row.stack, row.service].append(row)
+    return [_service(service, slots[key], rows[key], hashes) for key, service in services.items()]
+
+
+def _service(service: Service, slots: int, rows: list[ReplicaStatus], hashes: Mapping[str, str]) -> ServiceStatus:
+    return ServiceStatus(
+        stack=service.stack,
+        service=service.spec.name,
+        mode=service.spec.mode,
+        desired=slots,
+        running=sum(row.state == "running" for row in rows),
+        ready=sum(row.ready for row in rows),
+        updated=sum(row.alive and hashes[row.id or ""] == service.hash for row in rows),
+        vip=None,
+        ports=tuple(published(port) for port in service.spec.ports),
+        endpoints=tuple(address for row in rows if row.ready for address in row.addresses),
+        image=service.spec.image,
+        completed=sum(service.is_job and row.exit_code == 0 for row in rows),
+    )
 
 
 def stack_statuses(desired: Desired, observed: Mapping[str, NodeObservation]) -> list[StackStatus]:
-    """One for every stack that is wanted or still has replicas, sorted."""
-    services: dict[str, list[ServiceStatus]] = {stack.name: [] for stack in desired.stacks}
+    """One for every stack wanted, and for those that are not and still have replicas; sorted."""
+    left = Counter(replica.slot.stack for replica in desired.replicas)
+    found = {name: StackStatus(name, leaving=count) for name, count in left.items()}
+    found |= {stack.name: StackStatus(stack.name) for stack in desired.stacks}
     for service in service_statuses(desired, observed):
-        services[service.stack].append(service)
-    left: dict[str, list[ReplicaStatus]] = {}
-    for row in replica_statuses(desired, observed):
-        if row.stack not in services:
-            left.setdefault(row.stack, []).append(row)
-    wanted = [
-        StackStatus(
-            name,
-            len(found),
-            sum(s.desired for s in found),
-            sum(s.running for s in found),
-            sum(s.ready for s in found),
+        so_far = found[service.stack]
+        found[service.stack] = StackStatus(
+            service.stack,
+            services=so_far.services + 1,
+            desired=so_far.desired + service.desired,
+            running=so_far.running + service.running,
+            ready=so_far.ready + service.ready,
+            updated=so_far.updated + service.updated,
+            completed=so_far.completed + service.completed,
         )
-        for name, found in services.items()
-    ]
-    leaving = [
-        StackStatus(name, 0, 0, sum(r.state == "running" for r in rows), sum(r.ready for r in rows), removed=True)
-        for name, rows in left.items()
-    ]
-    return sorted([*wanted, *leaving], key=lambda s: s.name)
-
-
-def _service(
-    stack: str, spec: ServiceSpec, rows: Sequence[ReplicaStatus], records: Mapping[str, Replica]
-) -> ServiceStatus:
-    slots = {Slot(row.stack, row.service, row.slot) for row in rows}
-    current = [row for row in rows if row.id and row.id in records and records[row.id].spec_hash == spec.hash]
-    return ServiceStatus(
-        stack=stack,
-        service=spec.name,
-        mode=spec.mode,
-        desired=spec.replicas if spec.mode in {"replicated", "replicated-job"} else len(slots),
-        running=sum(row.state == "running" for row in rows),
-        ready=sum(row.ready for row in rows),
-        updated=sum(row.state == "running" for row in current),
-        vip=None,
-        ports=tuple(published(port) for port in spec.ports),
-        endpoints=tuple(address for row in rows if row.ready for address in row.addresses),
-        image=spec.image,
-    )
+    return [found[name] for name in sorted(found)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Literal
 
@@ -11,7 +10,6 @@ import msgspec
 from orch.controllers.replica import exit_reason
 from orch.controllers.service import services_of
 from orch.controllers.slots import wanted_slots
-from orch.model.container import Port
 from orch.model.node import (
     Container,
     Instant,
@@ -25,7 +23,6 @@ from orch.model.node import (
 from orch.model.plan import Desired
 from orch.model.replica import Replica, Slot
 from orch.model.resources import Resources, total
-from orch.model.spec import Mode
 
 ReplicaState = Literal["pending", "created", "running", "paused", "exited", "removing", "missing", "unknown"]
 
@@ -63,42 +60,6 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
         return self.state == "exited" and self.exit_code != 0
 
 
-class ServiceStatus(msgspec.Struct, frozen=True):
-    """`desired`: the slots it wants now; of a global service, those of the nodes that may run it. `updated`: replicas
-    that are there and made from what is wanted; `completed`: those of a job that ended with 0. `vip` is None and
-    `endpoints` are empty as long as there is no network between nodes."""
-
-    stack: str
-    service: str
-    mode: Mode
-    desired: int
-    running: int
-    ready: int
-    updated: int
-    completed: int
-    image: str
-    vip: str | None = None
-    ports: tuple[Port, ...] = ()
-    endpoints: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return f"{self.stack}/{self.service}"
-
-
-class StackStatus(msgspec.Struct, frozen=True):
-    """Sums over its services. `leaving`: replicas that a stack which is not wanted any more still has."""
-
-    stack: str
-    services: int
-    desired: int
-    running: int
-    ready: int
-    updated: int
-    completed: int
-    leaving: int = 0
-
-
 class NodeStatus(msgspec.Struct, frozen=True):
     """What only the node itself knows is None while it does not answer; units are those of Facts."""
 
@@ -124,7 +85,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
 def replica_statuses(desired: Desired, observed: Mapping[str, NodeObservation]) -> list[ReplicaStatus]:
     """One for every slot wanted or still filled, sorted."""
     services = services_of(desired)
-    containers = _containers(observed)
+    containers = containers_seen(observed)
     recorded: dict[Slot, list[Replica]] = {}
     for replica in desired.replicas:
         recorded.setdefault(replica.slot, []).append(replica)
@@ -141,7 +102,7 @@ def replica_statuses(desired: Desired, observed: Mapping[str, NodeObservation]) 
     return rows
 
 
-def _containers(observed: Mapping[str, NodeObservation]) -> dict[tuple[str, str], Container]:
+def containers_seen(observed: Mapping[str, NodeObservation]) -> dict[tuple[str, str], Container]:
     """By node and replica."""
     return {
         (node, container.replica): container
@@ -195,55 +156,6 @@ def _reason(container: Container) -> str:
         return exit_reason(container)
     checks = {"starting": "its healthcheck has not passed yet", "unhealthy": "its healthcheck fails"}
     return checks.get(container.health, "") if container.state == "running" else ""
-
-
-def service_statuses(desired: Desired, observed: Mapping[str, NodeObservation]) -> list[ServiceStatus]:
-    """One for every service wanted, sorted."""
-    services = services_of(desired)
-    wanted = wanted_slots(services, desired, observed, _containers(observed)).slots
-    hashes = {replica.id: replica.spec_hash for replica in desired.replicas}
-    slots = Counter((slot.stack, slot.service) for slot in wanted)
-    rows: dict[tuple[str, str], list[ReplicaStatus]] = {}
-    for row in replica_statuses(desired, observed):
-        if Slot(row.stack, row.service, row.slot) in wanted:
-            rows.setdefault((row.stack, row.service), []).append(row)
-    return [
-        ServiceStatus(
-            stack=service.stack,
-            service=service.spec.name,
-            mode=service.spec.mode,
-            desired=slots[key],
-            running=sum(row.state == "running" for row in rows.get(key, [])),
-            ready=sum(row.ready for row in rows.get(key, [])),
-            updated=sum(row.alive and hashes[row.id or ""] == service.hash for row in rows.get(key, [])),
-            completed=sum(service.is_job and row.exit_code == 0 for row in rows.get(key, [])),
-            image=service.spec.image,
-            ports=service.spec.ports,
-        )
-        for key, service in services.items()
-    ]
-
-
-def stack_statuses(desired: Desired, observed: Mapping[str, NodeObservation]) -> list[StackStatus]:
-    """One for every stack wanted, and for those that are not and still have replicas; sorted."""
-    services = service_statuses(desired, observed)
-    names = {stack.name for stack in desired.stacks} | {replica.slot.stack for replica in desired.replicas}
-    rows = []
-    for name in sorted(names):
-        own = [service for service in services if service.stack == name]
-        rows.append(
-            StackStatus(
-                stack=name,
-                services=len(own),
-                desired=sum(service.desired for service in own),
-                running=sum(service.running for service in own),
-                ready=sum(service.ready for service in own),
-                updated=sum(service.updated for service in own),
-                completed=sum(service.completed for service in own),
-                leaving=sum(r.slot.stack == name for r in desired.replicas) if not own else 0,
-            )
-        )
-    return rows
 
 
 def node_statuses(desired: Desired, observed: Mapping[str, NodeObservation]) -> list[NodeStatus]:

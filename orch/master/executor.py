@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 
@@ -71,22 +71,30 @@ class Executor:
                 note(Outcome(action))
         try:
             async with asyncio.TaskGroup() as group:
-                shared = _Once()
+                shared, leaving = _Once(), _Leaving(plan.actions)
                 for chain in _chains(plan.actions):
-                    group.create_task(self._run_chain(chain, shared, note))
+                    group.create_task(self._run_chain(chain, shared, leaving, note))
         finally:
             # Broken off half-way, what was done is still noted; the next plan finds the rest on the nodes.
             self._store.commit(_after(outcomes, self._store.replicas()))
         return outcomes
 
     async def _run_chain(
-        self, chain: Sequence[Run | Remove | Forget], shared: _Once, note: Callable[[Outcome], None]
+        self,
+        chain: Sequence[Run | Remove | Forget],
+        shared: _Once,
+        leaving: _Leaving,
+        note: Callable[[Outcome], None],
     ) -> None:
         """One slot, wherever its replicas are. After a failure the rest is skipped: an old replica that could
         not be removed still has the slot."""
         failed = False
         for action in chain:
+            if isinstance(action, Run) and action.replica.ports and not failed:
+                # The plan counts on ports that another slot's old replica has until it is gone.
+                await leaving.gone_from(action.replica.node)
             outcome = Outcome(action, skipped=True) if failed else await self._act(action, shared)
+            leaving.note(action)
             note(outcome)
             failed = failed or bool(outcome.error)
 
@@ -138,6 +146,26 @@ class _Once:
             if (node, what) not in self._done:
                 await work()
                 self._done.add((node, what))
+
+
+class _Leaving:
+    """Replicas that are to be removed, by node. In a plan, what removes comes before what starts, so that nobody who
+    waits for a removal is waited for by it."""
+
+    def __init__(self, actions: Iterable[Action]) -> None:
+        self._left = Counter(action.replica.node for action in actions if isinstance(action, Remove))
+        self._gone: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    def note(self, action: Action) -> None:
+        """It was done, or failed, or was skipped."""
+        if isinstance(action, Remove):
+            self._left[action.replica.node] -= 1
+            if not self._left[action.replica.node]:
+                self._gone[action.replica.node].set()
+
+    async def gone_from(self, node: str) -> None:
+        if self._left[node]:
+            await self._gone[node].wait()
 
 
 def _chains(actions: Iterable[Action]) -> list[list[Run | Remove | Forget]]:

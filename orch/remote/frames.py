@@ -8,11 +8,13 @@ a shell's first command, so that what a login shell printed before is not taken 
 from __future__ import annotations
 
 import shlex
+import string
 
 import msgspec
 
 _SIGN = b"\x1e"
 _LONGEST_NUMBER = 12
+_FIRST = string.digits + string.ascii_letters + "_.,:;@%+=-"
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -44,9 +46,18 @@ def frame(script: str, stdin: str, nonce: str, *, first: bool = False) -> bytes:
         raise ValueError("commands and their input cannot contain a NUL character")
     if stdin and not stdin.endswith("\n"):
         stdin += "\n"
-    source = f"<<'{nonce}'\n{stdin}{nonce}\n" if stdin else "</dev/null\n"
+    end = _end_of(stdin, nonce)
+    source = f"<<'{end}'\n{stdin}{end}\n" if stdin else "</dev/null\n"
     start = beginning(nonce) if first else ""
     return f"{start}(eval {quoted(script)}) {source}{_marks(nonce, '$?')}\n".encode(errors="surrogateescape")
+
+
+def _end_of(stdin: str, nonce: str) -> str:
+    """The line that ends `stdin`. dash compares each line with it from the start, and where the first byte that differs
+    is no ASCII it loses that byte: so no line begins as the end does, or, where lines begin with everything, at least
+    with less of it than a line of random digits."""
+    begun = {line[:1] for line in stdin.split("\n")}
+    return next((first for first in _FIRST if first not in begun), "") + nonce
 
 
 def stream_line(script: str, nonce: str, *, wants_stdin: bool) -> bytes:

@@ -68,3 +68,11 @@ def test_any_input_and_any_words_pass_through_a_shell_unchanged(shell: list[str]
     commands = [(f"cat; printf %s {shlex.quote(text)} >&2; exit {status}", f"{text}\n") for text, status in said]
 
     assert answer(shell, *commands) == [(status, f"{text}\n".encode(), text.encode()) for text, status in said]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_input_that_begins_like_its_end_and_goes_on_in_another_alphabet_is_whole(shell: list[str]) -> None:
+    """Each first letter that the end could have, before a byte that is no ASCII: dash would lose that byte."""
+    for first in "0123456789abcdef_@":
+        text = f"{first}é\n{first}{first}ü\n\x80"
+        assert answer(shell, ("cat", f"{text}\n")) == [(0, f"{text}\n".encode(), b"")]

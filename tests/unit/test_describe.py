@@ -74,8 +74,8 @@ def test_a_stack_is_the_sum_of_its_services_and_one_on_its_way_out_is_listed_whi
     at = seen()
     left = msgspec.structs.replace(at.desired, stacks=())
 
-    assert stack_statuses(at.desired, at.observed) == [StackStatus("shop", 2, 4, 2, 1)]
-    assert stack_statuses(left, at.observed) == [StackStatus("shop", 0, 0, 2, 1, removed=True)]
+    assert stack_statuses(at.desired, at.observed) == [StackStatus("shop", 2, 4, 2, 1, updated=1)]
+    assert stack_statuses(left, at.observed) == [StackStatus("shop", leaving=2)]
 
 
 def test_a_stack_is_described_without_what_is_in_its_secrets() -> None:
@@ -115,7 +115,7 @@ def test_a_replica_is_described_with_its_last_exit_and_what_comes_next() -> None
         "last_exit": 1,
         "up_to_date": False,
     }
-    assert [line.partition(":")[0] for line in found["next"]] == ["remove shop/web.2 on w2", "start shop/web.2 on w2"]
+    assert [line.partition(":")[0] for line in found["next"]] == ["remove shop/web.2 on w2", "start shop/web.2 on w1"]
 
 
 def test_a_replica_that_was_never_started_is_described_by_why() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from orch.errors import AuthError, CommandError, ConnectError, HostError, HostKeyError, StateError
 from orch.master.executor import Executor, Outcome
+from orch.model.container import Port
 from orch.model.plan import Action, Adopt, Forget, Plan, Remove, Run
 from orch.model.replica import Replica
 from orch.model.volume import Volume
@@ -323,3 +324,31 @@ async def test_a_command_is_given_time_for_its_own_end_and_the_way_back(tmp_path
     await bench.run(Remove(patient, "old-id", "it exited with 1"), Run(NEW, WEB, "it exited with 1"))
 
     assert bench.nodes.timeouts == [90 + 30 + 15, 300 + 15]
+
+
+@pytest.mark.parametrize("removal", [None, "device or resource busy"])
+async def test_who_needs_a_port_waits_until_all_that_goes_from_its_node_is_gone(
+    tmp_path: Path, removal: str | None
+) -> None:
+    """The port may be another slot's until then. A removal that fails is waited for no longer."""
+    web = msgspec.structs.replace(WEB, ports=(Port(80, 8080, mode="host"),))
+    newcomer = msgspec.structs.replace(SECOND, node="w1", ports=web.ports)
+    elsewhere = msgspec.structs.replace(replica_of(web, "w3", number=3), ports=web.ports)
+    bench = Bench(tmp_path, OLD)
+    begun_elsewhere = asyncio.Event()
+    if removal is not None:
+        bench.nodes.failing["w1 rm old-id"] = removal
+
+    async def look(what: str) -> None:
+        if what == started(elsewhere):
+            begun_elsewhere.set()
+        if what == "w1 rm old-id":
+            await begun_elsewhere.wait()
+
+    bench.nodes.before = look
+    await bench.run(
+        Remove(OLD, "old-id", "its service is gone"), Run(newcomer, web, "wanted"), Run(elsewhere, web, "wanted")
+    )
+
+    assert bench.nodes.done.index("w1 rm old-id") < bench.nodes.done.index(started(newcomer))
+    assert bench.told[0].action.replica.node == "w3"

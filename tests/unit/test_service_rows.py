@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from orch.controllers.status import ServiceStatus, StackStatus, service_statuses, stack_statuses
+from orch.controllers.services import ServiceStatus, StackStatus, service_statuses, stack_statuses
 from orch.model.container import Port
 from orch.model.node import NodeObservation
 from orch.model.plan import Desired
@@ -48,8 +48,8 @@ def test_a_service_is_told_whole() -> None:
         completed=0,
         image="nginx:1",
         vip=None,
-        ports=(Port(80, 8080),),
-        endpoints=(),
+        ports=("8080:80/tcp",),
+        endpoints=("10.88.0.7",),
     )
     assert found.name == "shop/web"
 
