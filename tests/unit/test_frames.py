@@ -26,7 +26,11 @@ def test_a_command_without_input_reads_nothing() -> None:
 
 @pytest.mark.parametrize("stdin", ["a\nb", "a\nb\n"])
 def test_input_ends_with_one_newline(stdin: str) -> None:
-    assert frame("cat", stdin, NONCE) == f"(eval cat) <<'{NONCE}'\na\nb\n{NONCE}\n{MARKS}".encode()
+    assert frame("cat", stdin, NONCE) == f"(eval cat) <<'0{NONCE}'\na\nb\n0{NONCE}\n{MARKS}".encode()
+
+
+def test_no_line_of_input_begins_as_its_end_does() -> None:
+    assert f"<<'2{NONCE}'\n0a\n1b\n2{NONCE}\n".encode() in frame("cat", "0a\n1b\n", NONCE)
 
 
 def test_a_shell_s_first_command_marks_its_beginning_too() -> None:
