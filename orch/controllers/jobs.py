@@ -9,7 +9,7 @@ import msgspec
 
 from orch.controllers.status import ReplicaStatus
 from orch.model.images import complete_image
-from orch.model.plan import Desired, Plan, Refusal
+from orch.model.plan import Desired, Plan
 from orch.model.resources import Resources
 from orch.model.spec import RestartPolicy, ServiceSpec, StackSpec
 
@@ -55,12 +55,8 @@ def only(plan: Plan, stack: str) -> Plan:
     return msgspec.structs.replace(
         plan,
         actions=tuple(action for action in plan.actions if action.replica.slot.stack == stack),
-        refusals=tuple(refusal for refusal in plan.refusals if _concerns(refusal, stack)),
+        refusals=tuple(refusal for refusal in plan.refusals if refusal.object.startswith(f"{stack}/")),
     )
-
-
-def _concerns(refusal: Refusal, stack: str) -> bool:
-    return refusal.node is None and refusal.object.startswith(f"{stack}/")
 
 
 def read_environment(lines: Iterable[str], own: Mapping[str, str]) -> dict[str, str]:
