@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from orch.controllers.jobs import PREFIX, is_job, only
@@ -20,7 +20,7 @@ from orch.podman.jobs import Ended, is_gone, logs_script, parse_ended, wait_scri
 from orch.remote.link import Link
 from orch.remote.pool import Pool
 from orch.remote.stream import Sink
-from orch.store.lock import exclusive
+from orch.store.opened import opened
 from orch.store.protocol import Changes, Key
 from orch.store.tinydb import TinyStore
 
@@ -39,13 +39,8 @@ class Jobs:
         self._fleet, self._folder, self._pool = fleet, folder, pool
         self._hosts = {host.name: host for host in fleet.hosts}
 
-    @contextmanager
-    def _store(self, *, changing: bool = True) -> Iterator[TinyStore]:
-        if not changing:
-            yield TinyStore(self._folder, self._fleet.cluster)
-            return
-        with exclusive(self._folder):
-            yield TinyStore(self._folder, self._fleet.cluster)
+    def _store(self, *, changing: bool = True) -> AbstractContextManager[TinyStore]:
+        return opened(self._folder, self._fleet.cluster, changing=changing)
 
     async def look(self) -> View:
         with self._store(changing=False) as store:

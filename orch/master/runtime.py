@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from orch.inventory.fleet import Fleet
@@ -12,8 +12,7 @@ from orch.master.engine import Engine
 from orch.master.jobs import Jobs
 from orch.model.spec import StackSpec
 from orch.remote.pool import Pool
-from orch.store.lock import exclusive
-from orch.store.tinydb import TinyStore
+from orch.store.opened import opened
 
 
 def state_folder(cluster: str, given: Path | None) -> Path:
@@ -26,7 +25,8 @@ def state_folder(cluster: str, given: Path | None) -> Path:
 
 def stored_stacks(fleet: Fleet, state: Path | None) -> tuple[StackSpec, ...]:
     """What is wanted, without a look at any node. Raises StateError."""
-    return TinyStore(state_folder(fleet.cluster, state), fleet.cluster).stacks()
+    with opened(state_folder(fleet.cluster, state), fleet.cluster, changing=False) as store:
+        return store.stacks()
 
 
 @asynccontextmanager
@@ -35,15 +35,9 @@ async def engine(fleet: Fleet, state: Path | None, pool: Pool, *, changing: bool
 
     `changing`: hold the state's lock throughout. Raises StateError.
     """
-    folder = state_folder(fleet.cluster, state)
-    async with AsyncExitStack() as stack:
-        if changing:
-            stack.enter_context(exclusive(folder))
-        store = TinyStore(folder, fleet.cluster)
-        stack.callback(store.close)
-        yield Engine(fleet, await stack.enter_async_context(pool), store)
-        if changing:
-            store.compact_when_due()
+    with opened(state_folder(fleet.cluster, state), fleet.cluster, changing=changing) as store:
+        async with pool:
+            yield Engine(fleet, pool, store)
 
 
 def jobs(fleet: Fleet, state: Path | None, pool: Pool) -> Jobs:
