@@ -18,7 +18,7 @@ from orch.cli.printers import HostResult, Lines, Output, Sink
 from orch.cli.settings import Settings, current_settings, settings_options
 from orch.controllers.jobs import PREFIX, job_stack, jobs_of, read_environment
 from orch.controllers.status import ReplicaStatus, replica_statuses
-from orch.errors import HostError, InputError, StateError, UsageError
+from orch.errors import HostError, InputError, RefusedError, StateError, UsageError
 from orch.model.node import Unreachable
 from orch.model.quantities import parse_cpus, parse_memory
 from orch.model.resources import Resources
@@ -160,10 +160,10 @@ async def _follow(running: Jobs, replica: Replica, job: str, max_time: float | N
             async with asyncio.timeout(max_time):
                 ended = await running.follow(replica, printing.sink(job), lost)
         except TimeoutError:
+            # What nobody reads must not keep it alive: the rest of its output gets a moment and no more.
             warn(f"job {job} was ended after {max_time:g} s")
             return TIMED_OUT
-        finally:
-            await printing.settle(job)
+        await printing.settle(job)
     if ended is None:
         warn(f"job {job}: its container on {replica.node} was removed meanwhile")
         return 1
@@ -176,6 +176,9 @@ async def _remove(settings: Settings, running: Jobs, job: str) -> bool:
     """Whether it is gone; if not, why is told."""
     try:
         outcomes = await running.remove(job, waiting=lambda why: note(settings, f"job {job} has ended; {why}"))
+    except RefusedError as error:
+        warn(str(error))
+        return False
     except StateError as error:
         warn(f"{error}; job {job} is left as it is: orch job rm {job} removes it")
         return False

@@ -56,6 +56,7 @@ def only(plan: Plan, stack: str) -> Plan:
         plan,
         actions=tuple(action for action in plan.actions if action.replica.slot.stack == stack),
         refusals=tuple(refusal for refusal in plan.refusals if refusal.object.startswith(f"{stack}/")),
+        volumes=tuple(volume for volume in plan.volumes if volume.stack == stack),
     )
 
 

@@ -108,8 +108,9 @@ class Engine:
             # Listing images costs every node a start of podman: once is enough.
             view, plan = await self.plan(Changes(), inventory=number == 0)
             todo = _without(plan, _started(outcomes))
-            # Where volumes are found to have their data is worth knowing even if there is nothing else to do.
-            self._store.commit(Changes(plan.volumes))
+            if not plan.actions:
+                # Where volumes are found to have their data is worth knowing even if there is nothing else to do.
+                self._store.commit(Changes(plan.volumes))
             if not todo.actions or any(outcome.error for outcome in outcomes):
                 break
             watcher.planned(todo)

@@ -13,7 +13,7 @@ from orch.inventory.fleet import Fleet
 from orch.master.engine import Engine, View
 from orch.master.executor import Executor, Outcome
 from orch.master.said import Said
-from orch.model.plan import Plan
+from orch.model.plan import Forget, Plan
 from orch.model.replica import Replica
 from orch.model.spec import StackSpec
 from orch.podman.jobs import Ended, is_gone, logs_script, parse_ended, wait_script
@@ -28,6 +28,7 @@ LOCK_SECONDS = 120.0
 """How long the end of a job waits for whoever has the state, an apply perhaps."""
 
 RECONNECT_SECONDS = 120.0
+_WHY, _LEFT = "not wanted any more", "it is still on record"
 _NO_LIMIT = 10 * 365 * 86_400.0
 
 
@@ -114,7 +115,12 @@ class Jobs:
     async def _remove(self, store: TinyStore, name: str) -> list[Outcome]:
         store.commit(Changes(delete=(Key("stack", name),)))
         _, plan = await Engine(self._fleet, self._pool, store).plan(Changes(), inventory=False)
-        return await self._carry_out(store, only(plan, name))
+        outcomes = await self._carry_out(store, only(plan, name))
+        told = {outcome.action.replica.id for outcome in outcomes if outcome.error}
+        reasons = {refusal.node: refusal.reason for refusal in plan.refusals}
+        # Where the node does not answer, the plan has nothing to do, and still it is not done.
+        left = [r for r in store.replicas() if r.slot.stack == name and r.id not in told]
+        return [*outcomes, *(Outcome(Forget(r, _WHY), reasons.get(r.node, _LEFT), lost=True) for r in left)]
 
     async def _carry_out(self, store: TinyStore, plan: Plan) -> list[Outcome]:
         return await Executor(self._fleet.cluster, self._hosts, self._pool, store).run(plan, lambda outcome: None)
@@ -134,7 +140,8 @@ class Jobs:
                 await link.stream(logs_script(replica.container, follow=True), tail.again(), timeout=_NO_LIMIT)
                 return await self._ended(link, replica)
             except ConnectError as error:
-                if until is None or tail.moved_at > began:
+                held = loop.time() - began > RECONNECT_SECONDS
+                if until is None or held or tail.moved_at > began:
                     lost(error.reason)
                     until = loop.time() + RECONNECT_SECONDS
                 if loop.time() >= until:

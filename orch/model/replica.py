@@ -18,6 +18,11 @@ class Slot(msgspec.Struct, frozen=True, order=True):
     service: str
     number: int
 
+    @property
+    def container(self) -> str:
+        """What containers that fill it are called."""
+        return f"{self.stack}.{self.service}.{self.number}"
+
     def __str__(self) -> str:
         return f"{self.stack}/{self.service}.{self.number}"
 
@@ -42,7 +47,7 @@ class Replica(msgspec.Struct, frozen=True):
     @property
     def container(self) -> str:
         """The container's name on its node: the slot's, so that podman itself refuses a second one there."""
-        return f"{self.slot.stack}.{self.slot.service}.{self.slot.number}"
+        return self.slot.container
 
 
 def replica_id(cluster: str, slot: Slot, attempt: int) -> str:

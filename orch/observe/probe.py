@@ -10,7 +10,7 @@ from orch.observe.clock import skew_of
 from orch.observe.figures import cpu_between, cpu_time, decimal, memory, memory_used, whole
 from orch.observe.texts import script
 from orch.podman.images import NAMES, VOLUMES, parse_names
-from orch.podman.inspect import FORMAT, LIST_SECONDS, filter_of, parse_container
+from orch.podman.inspect import FORMAT, LIST_SECONDS, ForeignContainer, filter_of, parse_container
 from orch.podman.version import LEAST, too_old
 
 
@@ -44,6 +44,8 @@ def parse_probe(text: str, sent: Instant, received: Instant) -> Reachable:
         if key == "container":
             try:
                 containers.append(parse_container(value))
+            except ForeignContainer:
+                continue
             except ValueError as error:
                 unreadable = str(error)
         elif key == "image":

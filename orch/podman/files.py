@@ -8,12 +8,14 @@ with its container and nobody has to count who else needs them.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable
 
 from orch.model.command import Command
 from orch.model.replica import Replica
 from orch.model.spec import ServiceSpec
 from orch.model.volume import FileSpec
+from orch.podman.labels import REPLICA
 from orch.podman.within import within
 
 ROOT = "/var/lib/orch"
@@ -42,9 +44,13 @@ rm -rf -- "$folder"
 mv -- "$folder.new" "$folder"
 """
 _REMOVE = '[ ! -e "$1" ] && [ ! -e "$1.new" ] || exec rm -rf -- "$1" "$1.new"'
+_ID = re.compile(r"[a-z2-7]{12}")
 
 
 def folder_of(cluster: str, replica: Replica) -> str:
+    """Raises ValueError for an id that is none of orch's: it may come from a label that anybody wrote."""
+    if _ID.fullmatch(replica.id) is None:
+        raise ValueError(f"{replica.container} has the label {REPLICA}={replica.id!r}, which is none of orch's")
     return f"{ROOT}/{cluster}/files/{replica.id}"
 
 

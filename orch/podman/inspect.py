@@ -48,17 +48,23 @@ _FRACTION = re.compile(r"\.(\d{6})\d*")
 _Row = tuple[str, str, str, int, bool, str, int, dict[str, str], str, dict[str, dict[str, Any]] | None, str]
 
 
+class ForeignContainer(Exception):
+    """It has the labels of one of ours and another name: a copy that somebody made of it, and none of our business."""
+
+
 def filter_of(cluster: str) -> str:
     """The value of `podman ps --filter` for the containers of one cluster."""
     return f"label={CLUSTER}={cluster}"
 
 
 def parse_container(line: str) -> Container:
-    """One line in FORMAT, without its first word. Raises ValueError for anything else."""
+    """One line in FORMAT, without its first word. Raises ForeignContainer, and ValueError for anything else."""
     try:
         fields = msgspec.json.decode(line, type=_Row)
         ident, name, status, exit_code, oom, started, restarts, labels, image, networks, health = fields
         found = identity(labels)
+        if name != found.slot.container:
+            raise ForeignContainer(name)
         return Container(
             id=ident,
             name=name,

@@ -77,7 +77,11 @@ async def connect(
         raise explain(host, target, access.known, story, error, timeout) from error
     if story.accepted is not None:
         # Not before: only now has the host shown that the key is its own.
-        access.known.add(host.name, target, story.accepted)
+        try:
+            access.known.add(host.name, target, story.accepted)
+        except HostError:
+            connection.abort()
+            raise
     return connection
 
 
@@ -126,7 +130,9 @@ class _Visitor(asyncssh.SSHClient):
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Called for a key that is not among those known for this host."""
         self._story.offered = key
-        if self._known.own or not self._access.accept_new:
+        # Another connection may have written one down meanwhile.
+        own = self._access.known.known(self._host.name, self._target).own
+        if not self._access.accept_new or (own and key not in own):
             return False
         self._story.accepted = key
         return True

@@ -129,10 +129,16 @@ class KnownHosts:
     def add(self, host: str, target: Target, key: asyncssh.SSHKey) -> None:
         """Trust `key` from now on: for the other connections of this process, and in the first file for later ones.
 
-        Raises HostKeyError when the file cannot be written.
+        Raises HostKeyError when the file cannot be written, or another connection was faster with another key.
         """
-        if key in self.known(host, target).own:
-            return  # Another connection to the same place was faster.
+        if own := self.known(host, target).own:
+            if key in own:
+                return
+            raise HostKeyError(
+                host,
+                f"{listed_name(target)} has just shown another key on another way to it; if these are two machines, "
+                "give each a HostKeyAlias in ~/.ssh/config",
+            )
         file, name = Path(target.known_hosts[0]), listed_name(target)
         public = f"{key.get_algorithm()} {public_text(key)}"
         try:

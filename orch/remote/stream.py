@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 
 from orch.errors import CommandError, ConnectError, HostError, OrchError
 from orch.remote.frames import Beginning, stream_line
@@ -62,18 +63,18 @@ class Stream:
                 raise CommandError(self._host, no_shell(gone, beginning.said())) from gone
             return _KILLED if gone.status is None else gone.status
         except TimeoutError:
-            await self._end()
+            await self._end(begun, ended)
             raise CommandError(self._host, f"was ended after {timeout:g} s") from None
         except ValueError as error:
-            await self._end()
+            await self._end(begun, ended)
             raise CommandError(self._host, str(error)) from error
         except (BrokenPipeError, OrchError):
-            await self._end()
+            await self._end(begun, ended)
             raise
         except Lost as error:
             raise ConnectError(self._host, f"the connection was lost: {error}") from error
         except asyncio.CancelledError:
-            await asyncio.shield(self._end())
+            await asyncio.shield(self._end(begun, ended))
             raise
         finally:
             for future in (begun, ended):
@@ -160,14 +161,15 @@ class Stream:
                 return
         self._pipe.write_eof()
 
-    async def _end(self) -> None:
+    async def _end(self, begun: asyncio.Future[None], ended: asyncio.Future[None]) -> None:
         """Within a few seconds, whatever the host does."""
-        if self._pid and self._wire.end is None:
-            try:
-                async with asyncio.timeout(_CLEANUP_SECONDS):
+        with suppress(TimeoutError, HostError):  # The host is lost, and with it all that could be done.
+            async with asyncio.timeout(_CLEANUP_SECONDS):
+                if self._wire.end is None and not self._pid:
+                    # It may run already, and word of that be on its way.
+                    await asyncio.wait({begun, ended}, return_when=asyncio.FIRST_COMPLETED)
+                if self._wire.end is None and self._pid:
                     await self._end_tree(self._pid)
-            except (TimeoutError, HostError):
-                pass  # The host is lost, and with it all that could be done.
 
 
 async def _never(ended: asyncio.Future[None]) -> int:

@@ -15,7 +15,9 @@ import pytest
 import orch
 from orch.errors import AuthError, HostKeyError
 from orch.inventory.hosts import Host
+from orch.remote.known import KnownHosts
 from orch.remote.pool import Pool
+from orch.remote.target import target_of
 from tests.ssh.conftest import Sshd, attempt, known_line, serving, write_key
 
 
@@ -321,3 +323,17 @@ def _is_connect(function: ast.Attribute) -> bool:
     return ast.unparse(function.value) == "asyncssh" and (
         function.attr.startswith("connect") or function.attr in {"create_connection", "run_client"}
     )
+
+
+async def test_of_two_keys_that_are_shown_for_one_name_at_once_the_second_is_refused(
+    sshd: Sshd, tmp_path: Path
+) -> None:
+    """On two ways to it, side by side: neither was known when they began."""
+    target = target_of(sshd.host(known_hosts=str(tmp_path / "known_hosts")))
+    known = KnownHosts()
+    first, second = (asyncssh.read_public_key(sshd.folder / f"{name}.pub") for name in ("host_key0", "stranger_key"))
+    known.add("w1", target, first)
+    known.add("w1", target, first)
+    with pytest.raises(HostKeyError, match="another key"):
+        known.add("w2", target, second)
+    assert len((tmp_path / "known_hosts").read_text().splitlines()) == 1

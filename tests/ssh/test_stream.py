@@ -306,3 +306,14 @@ async def test_a_command_that_ends_before_its_input_does_has_its_status(link: Li
 
     for _ in range(20):
         assert await link.stream("head -c 100000 >/dev/null; exit 3", Heard(), stdin=endless(), timeout=10) == 3
+
+
+async def test_a_command_that_is_cancelled_at_any_moment_is_ended_there(link: Link) -> None:
+    """Also when it has begun and word of that is still on its way."""
+    seconds = nap()
+    for moment in range(12):
+        task = asyncio.create_task(link.stream(f"sleep {seconds}", Heard(), timeout=20))
+        await asyncio.sleep(0.003 * moment)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert not running("sleep", seconds)

@@ -18,7 +18,7 @@ disk_free_kb 51200000
 cpu_before 1000.00 nsec 50000000000
 cpu_after 1002.00 nsec 51500000000
 podman 4.3.1
-container ["3f2a","shop.web.1.abcdef","running",0,false,"2023-11-14T22:00:00.123456789Z",0,\
+container ["3f2a","shop.web.1","running",0,false,"2023-11-14T22:00:00.123456789Z",0,\
 {"orch.cluster":"prod","orch.stack":"shop","orch.service":"web","orch.slot":"1","orch.attempt":"2",\
 "orch.replica":"abcdefghijkl","orch.spec":"0123456789abcdef"},"docker.io/library/nginx:latest",\
 {"podman":{"IPAddress":"10.88.0.5"}},""]

@@ -10,7 +10,7 @@ import pytest
 
 from orch.model.node import Container
 from orch.model.replica import Replica, Slot
-from orch.podman.inspect import FORMAT, filter_of, parse_container, parse_time
+from orch.podman.inspect import FORMAT, ForeignContainer, filter_of, parse_container, parse_time
 from orch.podman.labels import Identity, identity, labels_of
 
 REPLICA = Replica("abcdefghijkl", Slot("shop", "web", 3), 2, "w1", "0123456789abcdef")
@@ -18,7 +18,7 @@ LABELS = labels_of("prod", REPLICA)
 STARTED = "2024-05-06T07:08:09.123456789Z"
 RUNNING: dict[str, Any] = {
     "id": "3f2a9c",
-    "name": "shop.web.3.abcdef",
+    "name": "shop.web.3",
     "status": "running",
     "exit_code": 0,
     "oom_killed": False,
@@ -44,7 +44,7 @@ def refused(text: str) -> str:
 def test_a_running_container_is_read_whole() -> None:
     assert parse_container(line()) == Container(
         id="3f2a9c",
-        name="shop.web.3.abcdef",
+        name="shop.web.3",
         replica="abcdefghijkl",
         slot=Slot("shop", "web", 3),
         attempt=2,
@@ -188,3 +188,9 @@ def test_podman_is_asked_for_one_line_of_eleven_fields() -> None:
 
 def test_only_the_containers_of_one_cluster_are_asked_for() -> None:
     assert filter_of("prod") == "label=orch.cluster=prod"
+
+
+def test_a_copy_that_somebody_made_of_a_container_is_not_ours() -> None:
+    """podman's clones and commits carry the labels along, and never the name."""
+    with pytest.raises(ForeignContainer, match="debug"):
+        parse_container(line(name="debug"))

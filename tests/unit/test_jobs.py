@@ -11,6 +11,7 @@ from orch.model.plan import Desired, Forget, Plan, Refusal
 from orch.model.replica import Replica, Slot
 from orch.model.resources import Resources
 from orch.model.spec import ServiceSpec, StackSpec
+from orch.model.volume import Volume
 from orch.podman.jobs import Ended, is_gone, logs_script, parse_ended, wait_script
 
 
@@ -108,3 +109,8 @@ async def test_what_is_read_again_is_handed_on_once() -> None:
     second(b"efg", False)
     second(b"!", True)
     assert heard == [(b"abc", False), (b"ERR", True), (b"de", False), (b"fg", False), (b"!", True)]
+
+
+def test_where_other_stacks_would_have_their_data_is_not_decided_by_a_job() -> None:
+    plan = Plan(volumes=(Volume("shop_data", "w1", "shop"), Volume("job-x_data", "w2", "job-x")))
+    assert only(plan, "job-x").volumes == (Volume("job-x_data", "w2", "job-x"),)

@@ -26,7 +26,8 @@ def facts(text: str) -> Facts:
 
 def container_line(service: str, number: int, attempt: int, ident: str) -> str:
     return (
-        f'container ["{ident}","n","running",0,false,"0001-01-01T00:00:00Z",0,{{"orch.stack":"shop",'
+        f'container ["{ident}","shop.{service}.{number}","running",0,false,"0001-01-01T00:00:00Z",0,'
+        f'{{"orch.stack":"shop",'
         f'"orch.service":"{service}","orch.slot":"{number}","orch.attempt":"{attempt}","orch.replica":"r",'
         f'"orch.spec":"h"}},"image",{{}},""]\n'
     )
@@ -51,7 +52,7 @@ def test_a_debian_host_with_cgroups_of_version_1_is_read_whole() -> None:
         containers=(
             Container(
                 id="3f2a",
-                name="shop.web.1.abcdef",
+                name="shop.web.1",
                 replica="abcdefghijkl",
                 slot=Slot("shop", "web", 1),
                 attempt=2,

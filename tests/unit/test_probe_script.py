@@ -19,7 +19,7 @@ SHELLS = [
     [shutil.which(name) or name, *rest] for name, *rest in (("sh",), ("bash",), ("busybox", "sh")) if shutil.which(name)
 ]
 CONTAINER = (
-    '["id","n","exited",3,true,"2024-01-01T00:00:00Z",0,{"orch.stack":"s","orch.service":"w","orch.slot":"1",'
+    '["id","s.w.1","exited",3,true,"2024-01-01T00:00:00Z",0,{"orch.stack":"s","orch.service":"w","orch.slot":"1",'
     '"orch.attempt":"1","orch.replica":"r","orch.spec":"h"},"image",{},""]'
 )
 

@@ -17,7 +17,7 @@ from tests.unit.shells import SHELLS
 
 TOOLS = ("date", "df", "grep", "nproc", "sleep", "tail", "timeout", "uname", "xargs")
 CONTAINER = (
-    'container ["id","n","running",0,false,"2024-01-01T00:00:00Z",0,{"orch.stack":"s","orch.service":"w",'
+    'container ["id","s.w.1","running",0,false,"2024-01-01T00:00:00Z",0,{"orch.stack":"s","orch.service":"w",'
     '"orch.slot":"1","orch.attempt":"1","orch.replica":"r","orch.spec":"h"},"image",{},""]'
 )
 
