@@ -39,7 +39,7 @@ def report_plan(settings: Settings, view: View, plan: Plan, cluster: str) -> int
                 for step in steps_of(cluster, action):
                     click.echo(f"        {shlex.join(step.command.argv)}")
         if not plan.actions:
-            note(settings, "nothing to change")
+            note(settings, "nothing can be changed" if plan.refusals else "nothing to change")
     _tell_refusals(plan.refusals)
     warn_of_nodes(view.observed, told={r.node for r in plan.refusals if r.node})
     if plan.refusals:

@@ -41,6 +41,11 @@ class Addresses(msgspec.Struct, frozen=True):
     def hosts(self, count: int) -> list[str]:
         return addresses(count)
 
+    @property
+    def network(self) -> Path:
+        """The namespace of the host that has the addresses."""
+        return Path(f"/run/netns/{LabPaths(self.lab).netns('w1')}")
+
     def cpu(self) -> float:
         """Seconds of CPU that the host, its sshd above all, has used so far."""
         group = LabPaths(self.lab).cgroup
@@ -88,8 +93,8 @@ def many_addresses(folder: Path, most: int) -> Iterator[Addresses]:
         _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "another")])
         another = (folder / "another.pub").read_text().rsplit(None, 1)[0]
         known, wrong = (_write_known_hosts(folder / n, k, most) for n, k in (("known", public), ("wrong", another)))
-        netns = f"/run/netns/{paths.netns('w1')}"
-        yield Addresses(folder, str(paths.key), known, wrong, ("nsenter", f"--net={netns}", "--"), lab)
+        prefix = ("nsenter", f"--net=/run/netns/{paths.netns('w1')}", "--")
+        yield Addresses(folder, str(paths.key), known, wrong, prefix, lab)
     finally:
         fleet.down(lab)
 
