@@ -23,9 +23,8 @@ services:
 
 def test_stacks_services_and_single_objects_as_people_and_programs_see_them(op: Operator) -> None:
     op.apply(STACK, status=4)
-    assert op.json("stacks") == [
-        {"name": "shop", "services": 2, "desired": 3, "running": 2, "ready": 2, "removed": False}
-    ]
+    counts = {"services": 2, "desired": 3, "running": 2, "ready": 2, "updated": 2, "completed": 0, "leaving": 0}
+    assert op.json("stacks") == [{"name": "shop", **counts}]
     large, web = op.json("services")
     assert (large["service"], large["desired"], large["running"]) == ("large", 1, 0)
     assert (web["desired"], web["running"], web["ready"], web["updated"]) == (2, 2, 2, 2)
