@@ -176,9 +176,6 @@ async def _remove(settings: Settings, running: Jobs, job: str) -> bool:
     """Whether it is gone; if not, why is told."""
     try:
         outcomes = await running.remove(job, waiting=lambda why: note(settings, f"job {job} has ended; {why}"))
-    except RefusedError as error:
-        warn(str(error))
-        return False
     except StateError as error:
         warn(f"{error}; job {job} is left as it is: orch job rm {job} removes it")
         return False
@@ -298,7 +295,18 @@ async def _rm(settings: Settings, names: tuple[str, ...]) -> int:
 
     async with open_pool(settings) as pool:
         running = jobs(load_fleet(settings), settings.state, pool)
-        gone = [await _remove(settings, running, name) for name in names]
+        gone = [await _removed_if_any(settings, running, name) for name in names]
     if all(gone):
         return 0
-    return 3 if any(gone) else 1
+    if any(gone):
+        return 3
+    return RefusedError.exit_status if set(gone) == {None} else 1
+
+
+async def _removed_if_any(settings: Settings, running: Jobs, job: str) -> bool | None:
+    """None when there is none of that name, which keeps no other from being removed."""
+    try:
+        return await _remove(settings, running, job)
+    except RefusedError as error:
+        warn(str(error))
+        return None

@@ -152,3 +152,19 @@ def test_what_cannot_be_a_job_is_told_before_anything_is_done(
     op: Operator, words: tuple[str, ...], message: str
 ) -> None:
     assert message in op.orch("job", "run", *words, status=2).stderr
+
+
+def test_one_that_is_not_there_keeps_no_other_and_one_out_of_sight_is_said_to_be_left(
+    op: Operator, faults: Faults
+) -> None:
+    op.orch(*RUN, "--name", "one", "--detach", "--", "sh", "-c", SLEEP)
+    op.orch(*RUN, "--name", "two", "--detach", "--", "sh", "-c", SLEEP)
+    assert "there is no job none" in op.orch("job", "rm", "none", "one", status=3).stderr
+    (row,) = op.json("job", "ls")
+
+    faults.cut(row["node"])
+    left = op.orch("--timeout", "2", "job", "rm", "two", status=1)
+    assert f"{row['node']}: job two cannot be removed: no answer" in left.stderr
+    faults.heal(row["node"])
+    op.orch("job", "rm", "two")
+    assert op.containers(row["node"]) == {}
