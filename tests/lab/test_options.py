@@ -66,7 +66,7 @@ async def test_who_a_process_is_and_what_it_may_do(op: Operator) -> None:
     async with direct(op) as at:
         runs = [at.start(spec, node) for spec, node in ((process, "w1"), (rights, "w2"), (mighty, "w3"))]
         await started(at, *runs)
-        seen = await at.inside(runs[0], "id; pwd; readlink /proc/1/fd/0; touch /tmp/x; echo $A")
+        seen = await at.inside(runs[0], "id; pwd; readlink /proc/1/fd/0; touch /tmp/x 2>&1; echo $A")
         assert seen.startswith("uid=12(12) gid=13(13) groups=55\n")
         assert re.search(r"^/tmp\n/dev/pts/0\n", seen, re.MULTILINE)
         assert "Read-only file system" in seen
