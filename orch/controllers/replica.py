@@ -74,7 +74,7 @@ def _change(container: Container, spec: ServiceSpec) -> str:
 
 def _judge_state(container: Container, service: Service) -> Verdict:
     match container.state:
-        case "running" | "paused":
+        case "running" | "paused" | "starting":
             return _KEEP
         case "created":
             return Replace("it never started")

@@ -64,6 +64,8 @@ def settling(replica: Replica, spec: ServiceSpec, node: NodeObservation | None) 
             return _running(container, node)
         case "paused":
             return Settled()
+        case "starting":
+            return Waiting("its start is under way; a pull may take its time")
         case "exited":
             return _exited(container, spec)
         case state:

@@ -24,12 +24,15 @@ from orch.model.plan import Desired
 from orch.model.replica import Replica, Slot
 from orch.model.resources import Resources, total
 
-ReplicaState = Literal["pending", "created", "running", "paused", "exited", "removing", "missing", "unknown"]
+ReplicaState = Literal[
+    "pending", "starting", "created", "running", "paused", "exited", "removing", "missing", "unknown"
+]
 
 
 class ReplicaStatus(msgspec.Struct, frozen=True):
-    """A slot and what fills it. pending: nothing does yet; missing: its container is gone; unknown: its node
-    does not answer. `exit_code` is None while it runs or nothing is known."""
+    """A slot and what fills it. pending: nothing does yet; starting: its image is pulled or its container is made;
+    missing: its container is gone; unknown: its node does not answer. `exit_code` is None while it runs or nothing is
+    known."""
 
     stack: str
     service: str

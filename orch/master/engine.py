@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -15,6 +16,7 @@ from orch.inventory.fleet import Fleet
 from orch.master.executor import Executor, Outcome
 from orch.master.settle import Patience, Unsettled
 from orch.master.volumes import Emptied, empty_stacks
+from orch.model.fence import Fence, Mastership
 from orch.model.node import NodeObservation, Reachable
 from orch.model.plan import Desired, Plan, Run
 from orch.model.replica import Replica
@@ -28,10 +30,12 @@ ROUNDS = 3
 
 
 class View(msgspec.Struct, frozen=True):
-    """What is wanted and what was seen, at one time."""
+    """What is wanted and what was seen, at one time. `fence` is what the look left on the nodes, for what follows from
+    it; None when it only looked."""
 
     desired: Desired
     observed: Mapping[str, NodeObservation]
+    fence: Fence | None = None
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -63,6 +67,7 @@ class Engine:
     def __init__(self, fleet: Fleet, pool: Pool, store: Store) -> None:
         self._fleet, self._pool, self._store = fleet, pool, store
         self._hosts = {host.name: host for host in fleet.hosts}
+        self._fence: Fence | None = None
         self._executor = Executor(fleet.cluster, self._hosts, pool, store)
 
     def desired(self, changed: Changes) -> Desired:
@@ -87,15 +92,40 @@ class Engine:
         """Remove the volumes of stacks whose containers are gone."""
         return await empty_stacks(self._fleet.cluster, self._hosts, self._pool, self._store, view.observed, stacks)
 
-    async def observe(self, *, sample_seconds: float = 0, inventory: bool = False) -> dict[str, NodeObservation]:
-        """`inventory`: with the images and volumes of each node."""
-        hosts, cluster = self._fleet.hosts, self._fleet.cluster
-        return await observe_fleet(self._pool, hosts, cluster, sample_seconds=sample_seconds, inventory=inventory)
+    async def observe(
+        self, *, fence: Fence | None = None, sample_seconds: float = 0, inventory: bool = False
+    ) -> dict[str, NodeObservation]:
+        """As `observe_fleet` does."""
+        return await observe_fleet(
+            self._pool,
+            self._fleet.hosts,
+            self._fleet.cluster,
+            fence=fence,
+            sample_seconds=sample_seconds,
+            inventory=inventory,
+        )
 
-    async def plan(self, changed: Changes, *, inventory: bool = True) -> tuple[View, Plan]:
-        """What `apply` would do first; the same code without the doing. `inventory`: as for `observe`."""
-        view = View(self.desired(changed), await self.observe(inventory=inventory))
+    async def plan(self, changed: Changes, *, acting: bool = False, inventory: bool = True) -> tuple[View, Plan]:
+        """What `apply` would do first; the same code without the doing. `acting`: it is going to be done; then no
+        earlier plan is any more. `inventory`: as for `observe`."""
+        fence = self._next_fence() if acting else None
+        view = View(self.desired(changed), await self.observe(fence=fence, inventory=inventory), fence)
         return view, plan_cluster(view.desired, view.observed, now=time.time())
+
+    async def execute(self, plan: Plan, view: View, done: Callable[[Outcome], None]) -> list[Outcome]:
+        """Do what was planned, or a part of it. `view` is what it was planned from, with `acting`."""
+        assert view.fence is not None
+        return await self._executor.run(plan, view.fence, done)
+
+    def _next_fence(self) -> Fence:
+        """Whoever acts has the state's lock, so that terms are in order."""
+        if self._fence is None:
+            held = next(iter(self._store.all(Mastership)), None) or Mastership(secrets.token_hex(8))
+            term = msgspec.structs.replace(held, term=held.term + 1)
+            self._store.commit(Changes(put=(term,)))
+            self._fence = Fence(term.owner, term.term, 0)
+        self._fence = msgspec.structs.replace(self._fence, look=self._fence.look + 1)
+        return self._fence
 
     async def apply(
         self, changed: Changes, watcher: Watcher, *, stacks: Collection[str] = (), wait_seconds: float = 0
@@ -106,7 +136,7 @@ class Engine:
         outcomes: list[Outcome] = []
         for number in range(ROUNDS):
             # Listing images costs every node a start of podman: once is enough.
-            view, plan = await self.plan(Changes(), inventory=number == 0)
+            view, plan = await self.plan(Changes(), acting=True, inventory=number == 0)
             todo = _without(plan, _started(outcomes))
             if not plan.actions:
                 # Where volumes are found to have their data is worth knowing even if there is nothing else to do.
@@ -114,7 +144,7 @@ class Engine:
             if not todo.actions or any(outcome.error for outcome in outcomes):
                 break
             watcher.planned(todo)
-            outcomes += await self._executor.run(todo, watcher.done)
+            outcomes += await self.execute(todo, view, watcher.done)
             if wait_seconds and _started(outcomes):
                 # The look that follows is then the last one, if all goes well.
                 await asyncio.sleep(min(SETTLE_SECONDS, wait_seconds))

@@ -12,18 +12,20 @@ import msgspec
 from orch.errors import CommandError, HostError
 from orch.inventory.hosts import Host
 from orch.master.steps import Step, steps_of
+from orch.model.fence import Fence
 from orch.model.plan import Action, Adopt, Forget, Plan, Remove, Run
 from orch.model.replica import Replica, Slot
 from orch.model.volume import Volume
-from orch.podman import commands
+from orch.podman import commands, guard
 from orch.podman.explain import Situation, explain, out_of_time
+from orch.podman.guard import GUARD_SECONDS
 from orch.podman.within import OUT_OF_TIME
 from orch.remote.frames import Result
 from orch.remote.link import Link
 from orch.remote.pool import Pool
 from orch.store.protocol import Changes, Store, key_of
 
-_ANSWER_SECONDS = 15
+_ANSWER_SECONDS = 5 + GUARD_SECONDS
 """A command ends itself on its node; only a dead channel takes so much longer."""
 
 
@@ -57,8 +59,9 @@ class Executor:
         self._cluster, self._hosts, self._pool, self._store = cluster, hosts, pool, store
         self._run_seconds = run_seconds
 
-    async def run(self, plan: Plan, done: Callable[[Outcome], None]) -> list[Outcome]:
-        """The outcome of every action; `done` gets each as it happens."""
+    async def run(self, plan: Plan, fence: Fence, done: Callable[[Outcome], None]) -> list[Outcome]:
+        """The outcome of every action; `done` gets each as it happens. `fence` is of the look that the plan is made
+        from: nodes that were looked at since refuse all of it."""
         self._store.commit(_before(plan.actions, plan.volumes))
         outcomes: list[Outcome] = []
 
@@ -73,7 +76,7 @@ class Executor:
             async with asyncio.TaskGroup() as group:
                 shared, leaving = _Once(), _Leaving(plan.actions)
                 for chain in _chains(plan.actions):
-                    group.create_task(self._run_chain(chain, shared, leaving, note))
+                    group.create_task(self._run_chain(chain, fence, shared, leaving, note))
         finally:
             # Broken off half-way, what was done is still noted; the next plan finds the rest on the nodes.
             self._store.commit(_after(outcomes, self._store.replicas()))
@@ -82,6 +85,7 @@ class Executor:
     async def _run_chain(
         self,
         chain: Sequence[Run | Remove | Forget],
+        fence: Fence,
         shared: _Once,
         leaving: _Leaving,
         note: Callable[[Outcome], None],
@@ -93,32 +97,38 @@ class Executor:
             if isinstance(action, Run) and action.replica.ports and not failed:
                 # The plan counts on ports that another slot's old replica has until it is gone.
                 await leaving.gone_from(action.replica.node)
-            outcome = Outcome(action, skipped=True) if failed else await self._act(action, shared)
+            outcome = Outcome(action, skipped=True) if failed else await self._act(action, fence, shared)
             leaving.note(action)
             note(outcome)
             failed = failed or bool(outcome.error)
 
-    async def _act(self, action: Run | Remove | Forget, shared: _Once) -> Outcome:
+    async def _act(self, action: Run | Remove | Forget, fence: Fence, shared: _Once) -> Outcome:
         node = action.replica.node
         if node not in self._hosts:
             return Outcome(action)  # It has left the inventory, and what is to be forgotten there with it.
         link = self._pool.link(self._hosts[node])
         try:
             for step in steps_of(self._cluster, action, run_seconds=self._run_seconds):
-                await shared.do(node, step.once, partial(self._take, link, step, action.replica.container))
+                await shared.do(node, step.once, partial(self._take, link, step, fence, action.replica))
         except HostError as error:
             return Outcome(action, error.reason, lost=not isinstance(error, CommandError))
         except ValueError as error:
             return Outcome(action, str(error))
         return Outcome(action)
 
-    async def _take(self, link: Link, step: Step, container: str) -> None:
-        """Raises HostError."""
-        result = await link.run(step.command, timeout=step.seconds + _ANSWER_SECONDS, whole=True)
+    async def _take(self, link: Link, step: Step, fence: Fence, replica: Replica) -> None:
+        """Raises HostError, and ValueError for a replica that is none of orch's."""
+        if step.starts:
+            command = guard.start(self._cluster, fence, replica, step.image, step.command)
+        else:
+            command = guard.guarded(self._cluster, fence, step.command)
+        result = await link.run(command, timeout=step.seconds + _ANSWER_SECONDS, whole=True)
         if result.status != 0 and commands.name_is_taken_in_storage(result.complaint):
-            clearing = commands.remove_leftover(container)
+            clearing = guard.guarded(self._cluster, fence, commands.remove_leftover(replica.container))
             if (await link.run(clearing, timeout=commands.REMOVE_SECONDS + _ANSWER_SECONDS, whole=True)).status == 0:
-                result = await link.run(step.command, timeout=step.seconds + _ANSWER_SECONDS, whole=True)
+                result = await link.run(command, timeout=step.seconds + _ANSWER_SECONDS, whole=True)
+        if result.status == guard.REFUSED:
+            raise CommandError(link.host.name, result.complaint.removeprefix("orch: "))
         if result.status != 0:
             raise CommandError(link.host.name, f"{step.what}: {_explain(link.host.name, step, result)}")
 

@@ -11,9 +11,9 @@ from orch.controllers.jobs import PREFIX, is_job, only
 from orch.errors import CommandError, ConnectError, RefusedError, StateError
 from orch.inventory.fleet import Fleet
 from orch.master.engine import Engine, View
-from orch.master.executor import Executor, Outcome
+from orch.master.executor import Outcome
 from orch.master.said import Said
-from orch.model.plan import Forget, Plan
+from orch.model.plan import Forget
 from orch.model.replica import Replica
 from orch.model.spec import StackSpec
 from orch.podman.jobs import Ended, is_gone, logs_script, parse_ended, wait_script
@@ -71,14 +71,14 @@ class Jobs:
                 job = stack.name.removeprefix(PREFIX)
                 raise RefusedError(f"there is a job {job} already; give another --name, or orch job rm {job}")
             engine = Engine(self._fleet, self._pool, store)
-            _, plan = await engine.plan(Changes(put=(stack,)))
+            view, plan = await engine.plan(Changes(put=(stack,)), acting=True)
             plan = only(plan, stack.name)
             if plan.refusals or not plan.actions:
                 why = plan.refusals[0].reason if plan.refusals else "nobody can say why"
                 raise RefusedError(f"{stack.name} cannot be placed: {why}")
             store.commit(Changes(put=(stack,)))
             try:
-                (outcome,) = await self._carry_out(store, plan)
+                (outcome,) = await engine.execute(plan, view, lambda outcome: None)
                 if outcome.error:
                     raise CommandError(outcome.action.replica.node, f"{stack.name}: {outcome.error}")
                 return outcome.action.replica
@@ -114,16 +114,14 @@ class Jobs:
 
     async def _remove(self, store: TinyStore, name: str) -> list[Outcome]:
         store.commit(Changes(delete=(Key("stack", name),)))
-        _, plan = await Engine(self._fleet, self._pool, store).plan(Changes(), inventory=False)
-        outcomes = await self._carry_out(store, only(plan, name))
+        engine = Engine(self._fleet, self._pool, store)
+        view, plan = await engine.plan(Changes(), acting=True, inventory=False)
+        outcomes = await engine.execute(only(plan, name), view, lambda outcome: None)
         told = {outcome.action.replica.id for outcome in outcomes if outcome.error}
         reasons = {refusal.node: refusal.reason for refusal in plan.refusals}
         # Where the node does not answer, the plan has nothing to do, and still it is not done.
         left = [r for r in store.replicas() if r.slot.stack == name and r.id not in told]
         return [*outcomes, *(Outcome(Forget(r, _WHY), reasons.get(r.node, _LEFT), lost=True) for r in left)]
-
-    async def _carry_out(self, store: TinyStore, plan: Plan) -> list[Outcome]:
-        return await Executor(self._fleet.cluster, self._hosts, self._pool, store).run(plan, lambda outcome: None)
 
     async def follow(self, replica: Replica, sink: Sink, lost: Callable[[str], None]) -> Ended | None:
         """Hand on all that the job says, and return when it has ended; None when its container is gone.

@@ -11,12 +11,14 @@ from orch.model.container import VolumeMount
 from orch.model.plan import Forget, Remove, Run
 from orch.podman import commands
 from orch.podman.files import FILE_SECONDS, remove_files, write_files
+from orch.podman.guard import END_SECONDS, end_start
 from orch.podman.volumes import VOLUME_SECONDS, folders_to_make, has_volume, make_folders, make_volume
 
 
 class Step(msgspec.Struct, frozen=True):
     """`seconds`: after which the command ends itself. `what` begins the message of a failure. Of those with the same
-    `once`, if any, one is enough for a node. `remedy` is for a command that says nothing when it fails."""
+    `once`, if any, one is enough for a node. `remedy` is for a command that says nothing when it fails. `starts`: it
+    is the start itself."""
 
     command: Command
     seconds: int
@@ -24,6 +26,7 @@ class Step(msgspec.Struct, frozen=True):
     once: str = ""
     image: str = ""
     remedy: str = ""
+    starts: bool = False
 
 
 def steps_of(cluster: str, action: Run | Remove | Forget, *, run_seconds: int = commands.RUN_SECONDS) -> list[Step]:
@@ -33,17 +36,19 @@ def steps_of(cluster: str, action: Run | Remove | Forget, *, run_seconds: int = 
         case Run():
             return [*_preparations(cluster, action), _start(cluster, action, run_seconds)]
         case Remove(replica, container):
-            command = commands.remove(container, replica.stop_grace)
+            command, seconds = commands.remove(container, replica.stop_grace), commands.REMOVE_SECONDS
+            if not container:
+                command, seconds = end_start(cluster, replica), END_SECONDS
             # The files go before the record does, so that none is ever left of what nobody knows.
             cleaning = Step(remove_files(cluster, replica), FILE_SECONDS, "its files cannot be removed")
-            return [Step(command, replica.stop_grace + commands.REMOVE_SECONDS), cleaning]
+            return [Step(command, replica.stop_grace + seconds), cleaning]
         case Forget(replica):
             return [Step(remove_files(cluster, replica), FILE_SECONDS, "its files cannot be removed")]
 
 
 def _start(cluster: str, action: Run, seconds: int) -> Step:
     command = commands.run(cluster, action.replica, action.spec, seconds=seconds)
-    return Step(command, seconds, image=action.spec.image)
+    return Step(command, seconds, image=action.spec.image, starts=True)
 
 
 def _preparations(cluster: str, action: Run) -> Iterator[Step]:

@@ -73,12 +73,13 @@ class Facts(msgspec.Struct, frozen=True):
     podman: str | None = None
 
 
-ContainerState = Literal["created", "running", "paused", "exited", "removing", "unknown"]
+ContainerState = Literal["starting", "created", "running", "paused", "exited", "removing", "unknown"]
 
 
 class Container(msgspec.Struct, frozen=True):
     """One container of this cluster as its node reports it; the identity comes from its labels.
 
+    starting: what makes it is still under way, and it may have no `id` yet.
     `started_at` is None for one that never started. `health` is what its check last said: starting, healthy,
     unhealthy, or empty where there is no check.
     """

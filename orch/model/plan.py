@@ -39,7 +39,8 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
 
 
 class Remove(msgspec.Struct, frozen=True, tag="remove"):
-    """Stop and remove a replica's container, then forget its record."""
+    """Stop and remove a replica's container, then forget its record. `container` is empty while it is still being
+    made: then that is ended first."""
 
     replica: Replica
     container: str

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from orch.errors import CommandError, HostError
 from orch.inventory.hosts import Host
+from orch.model.fence import Fence
 from orch.model.node import Facts, NodeObservation, Unreachable
 from orch.model.resources import Resources
 from orch.observe.probe import parse_probe, probe_script
@@ -24,10 +25,17 @@ PROBE_SECONDS = 2 * LIST_SECONDS + 10
 
 
 async def observe_fleet(
-    pool: Pool, hosts: Sequence[Host], cluster: str, *, sample_seconds: float = 0, inventory: bool = False
+    pool: Pool,
+    hosts: Sequence[Host],
+    cluster: str,
+    *,
+    fence: Fence | None = None,
+    sample_seconds: float = 0,
+    inventory: bool = False,
 ) -> dict[str, NodeObservation]:
-    """An observation of every host, by name, in the order of `hosts`. `inventory`: with images and volumes."""
-    script = probe_script(cluster, sample_seconds, inventory=inventory)
+    """An observation of every host, by name, in the order of `hosts`. `fence`: for a look that is to be acted upon;
+    commands of earlier looks come to nothing from now on. `inventory`: with images and volumes."""
+    script = probe_script(cluster, sample_seconds, fence=fence, inventory=inventory)
     seen = await asyncio.gather(*(_observe(pool, host, script) for host in hosts))
     return {host.name: observation for host, observation in zip(hosts, seen, strict=True)}
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from orch.model.fence import Fence
 from orch.model.node import Container, Facts, Instant, Reachable
 from orch.model.resources import Resources
 from orch.observe.clock import skew_of
 from orch.observe.figures import cpu_between, cpu_time, decimal, memory, memory_used, whole
 from orch.observe.texts import script
+from orch.podman.files import cluster_folder
 from orch.podman.images import NAMES, VOLUMES, parse_names
-from orch.podman.inspect import FORMAT, LIST_SECONDS, ForeignContainer, filter_of, parse_container
+from orch.podman.inspect import FORMAT, LIST_SECONDS, ForeignContainer, filter_of, parse_container, parse_start
 from orch.podman.version import LEAST, too_old
 
 
-def probe_script(cluster: str, sample_seconds: float = 0, *, inventory: bool = False) -> str:
-    """Shell text that prints what `parse_probe` reads. CPU use is measured over `sample_seconds`, if any; `inventory`:
-    images and volumes are listed too."""
+def probe_script(
+    cluster: str, sample_seconds: float = 0, *, fence: Fence | None = None, inventory: bool = False
+) -> str:
+    """Shell text that prints what `parse_probe` reads. CPU use is measured over `sample_seconds`, if any; `fence` is
+    left on the node first; `inventory`: images and volumes are listed too."""
     settings = {
+        "folder": cluster_folder(cluster),
+        "fence": str(fence or ""),
         "cluster_filter": filter_of(cluster),
         "format": FORMAT,
         "sample": f"{sample_seconds:g}" if sample_seconds else "",
@@ -25,7 +31,7 @@ def probe_script(cluster: str, sample_seconds: float = 0, *, inventory: bool = F
         "image_format": NAMES if inventory else "",
         "volume_format": VOLUMES if inventory else "",
     }
-    return script(settings, "figures.sh", "probe.sh")
+    return script(settings, "figures.sh", "fence.sh", "probe.sh")
 
 
 def parse_probe(text: str, sent: Instant, received: Instant) -> Reachable:
@@ -41,9 +47,9 @@ def parse_probe(text: str, sent: Instant, received: Instant) -> Reachable:
     # Not splitlines: what a container is called may contain other characters that end a line.
     for line in text.split("\n"):
         key, _, value = line.partition(" ")
-        if key == "container":
+        if key in _READERS:
             try:
-                containers.append(parse_container(value))
+                containers.append(_READERS[key](value))
             except ForeignContainer:
                 continue
             except ValueError as error:
@@ -57,11 +63,23 @@ def parse_probe(text: str, sent: Instant, received: Instant) -> Reachable:
     return Reachable(
         at=received,
         facts=_facts(facts, sent, received),
-        containers=tuple(sorted(containers, key=lambda c: (c.slot, c.attempt, c.id))),
+        containers=_of_each(containers),
         problem=_problem(facts) or unreadable,
         images=tuple(sorted(images)) if "images" in facts else None,
         volumes=tuple(sorted(volumes)) if "volumes" in facts else None,
     )
+
+
+_READERS = {"container": parse_container, "starting": parse_start}
+
+
+def _of_each(found: Iterable[Container]) -> tuple[Container, ...]:
+    """A start that is under way may have made its container already, and it may be up."""
+    starting = {c.replica for c in found if c.state == "starting"}
+    kept = [c for c in found if c.state != "created" or c.replica not in starting]
+    there = {c.replica for c in kept if c.state != "starting"}
+    kept = [c for c in kept if c.state != "starting" or c.replica not in there]
+    return tuple(sorted(kept, key=lambda c: (c.slot, c.attempt, c.id)))
 
 
 def _problem(facts: Mapping[str, str]) -> str:
@@ -70,6 +88,8 @@ def _problem(facts: Mapping[str, str]) -> str:
     if too_old(facts["podman"]):
         least = ".".join(str(number) for number in LEAST)
         return f"podman {facts['podman']} is too old, {least} is needed; `orch doctor` knows the way to a newer one"
+    if "fence_error" in facts:
+        return facts["fence_error"]
     if "podman_error" in facts:
         return f"podman does not answer: {facts['podman_error']}"
     if "containers" not in facts:

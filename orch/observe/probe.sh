@@ -1,6 +1,6 @@
 # Prints what a node has, a fact a line, from /proc, /sys and podman. Set before: cluster_filter, format, sample
 # (seconds over which to measure CPU use; empty for not at all), list_seconds, image_format and volume_format (empty:
-# not asked for). Follows figures.sh.
+# not asked for). Follows figures.sh and fence.sh.
 # What a node lacks is left out: the reader knows what must be there.
 say() { [ -z "$2" ] || printf '%s %s\n' "$1" "$2"; }
 say_figures() {
@@ -91,6 +91,9 @@ gather_facts() {
         say_cpu cpu_after
     fi
 }
+leave_fence
+# Before the containers: a start that ends in between is then told twice, and not missed.
+say_starts
 if command -v podman >/dev/null 2>&1; then
     # podman takes longer than all facts together. Only one of the two writes at a time: lines must stay whole.
     list_containers &

@@ -47,11 +47,16 @@ _REMOVE = '[ ! -e "$1" ] && [ ! -e "$1.new" ] || exec rm -rf -- "$1" "$1.new"'
 _ID = re.compile(r"[a-z2-7]{12}")
 
 
+def cluster_folder(cluster: str) -> str:
+    """Where a node keeps what one cluster must find again there."""
+    return f"{ROOT}/{cluster}"
+
+
 def folder_of(cluster: str, replica: Replica) -> str:
     """Raises ValueError for an id that is none of orch's: it may come from a label that anybody wrote."""
     if _ID.fullmatch(replica.id) is None:
         raise ValueError(f"{replica.container} has the label {REPLICA}={replica.id!r}, which is none of orch's")
-    return f"{ROOT}/{cluster}/files/{replica.id}"
+    return f"{cluster_folder(cluster)}/files/{replica.id}"
 
 
 def file_path(cluster: str, replica: Replica, number: int) -> str:

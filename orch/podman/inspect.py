@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from orch.model.node import Container, ContainerState, Instant
+from orch.model.replica import Slot
 from orch.podman.labels import CLUSTER, identity
 
 LIST_SECONDS = 20
@@ -83,6 +84,15 @@ def parse_container(line: str) -> Container:
         )
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(f"podman described a container in a way that cannot be read: {error}") from error
+
+
+def parse_start(line: str) -> Container:
+    """What a ticket says of a start that is under way. Raises ValueError."""
+    match line.split(" "):
+        case [replica, stack, service, number, attempt, spec_hash, image] if number.isdecimal() and attempt.isdecimal():
+            slot = Slot(stack, service, int(number))
+            return Container("", slot.container, replica, slot, int(attempt), spec_hash, image, "starting")
+    raise ValueError(f"a ticket of a start cannot be read: {line!r}")
 
 
 def parse_time(text: str) -> Instant | None:

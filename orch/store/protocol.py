@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
+from orch.model.fence import Mastership
 from orch.model.replica import Replica
 from orch.model.spec import StackSpec
 from orch.model.volume import Volume
@@ -36,6 +37,7 @@ KINDS = (
     KindOf("stack", "stacks", StackSpec, lambda stack: stack.name, lambda stack: stack.name),
     KindOf("replica", "replicas", Replica, lambda replica: replica.id, _replica_order),
     KindOf("volume", "volumes", Volume, lambda volume: volume.name, lambda volume: volume),
+    KindOf("mastership", "masterships", Mastership, lambda _: "", lambda held: held.owner),
 )
 """All that can be stored."""
 
@@ -44,7 +46,8 @@ _OF_KIND = {of.kind: of for of in KINDS}
 
 
 class Key(msgspec.Struct, frozen=True, order=True):
-    """Stacks and volumes go by name, replicas by id. Raises ValueError for what KINDS does not have."""
+    """Stacks and volumes go by name, replicas by id; there is one mastership. Raises ValueError for what KINDS does
+    not have."""
 
     kind: Kind
     name: str

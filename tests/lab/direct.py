@@ -9,10 +9,12 @@ from pathlib import Path
 
 from orch.inventory.fleet import Fleet, read_fleet
 from orch.master.executor import Executor, Outcome
+from orch.model.fence import Fence
 from orch.model.plan import Action, Plan, Remove, Run
 from orch.model.replica import Replica, Slot, replica_id
 from orch.model.spec import ServiceSpec
 from orch.model.volume import FileSpec, VolumeSpec
+from orch.observe.fleet import observe_fleet
 from orch.podman.commands import RUN_SECONDS
 from orch.remote.pool import Pool
 from orch.store.tinydb import TinyStore
@@ -27,10 +29,14 @@ class Direct:
         self._hosts = {host.name: host for host in fleet.hosts}
         self._pool = pool
         self.store = TinyStore(folder, fleet.cluster)
-        self._executor = Executor(fleet.cluster, self._hosts, pool, self.store, run_seconds=run_seconds)
+        self.fence = Fence("0123456789abcdef", 1, 0)
+        self.executor = Executor(fleet.cluster, self._hosts, pool, self.store, run_seconds=run_seconds)
 
     async def do(self, *actions: Action) -> list[Outcome]:
-        return await self._executor.run(Plan(actions), lambda _: None)
+        """Nodes are looked at first, as before any change."""
+        self.fence = Fence(self.fence.owner, self.fence.term, self.fence.look + 1)
+        await observe_fleet(self._pool, list(self._hosts.values()), self.cluster, fence=self.fence)
+        return await self.executor.run(Plan(actions), self.fence, lambda _: None)
 
     def start(
         self, spec: ServiceSpec, node: str, *, volumes: Sequence[VolumeSpec] = (), files: Sequence[FileSpec] = ()

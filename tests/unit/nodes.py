@@ -43,7 +43,8 @@ class _Node(Link):
 
     async def run(self, command: Command, *, timeout: float, whole: bool = False) -> Result:
         self._nodes.commands.append(command)
-        words = command.argv[4:]
+        # Behind the guard, and the limit of time.
+        words = command.argv[command.argv.index("timeout") + 4 :]
         if words[0] == "sh":
             script, argument = words[2], words[4]
             if "podman" not in script and "rm -rf" in script and not command.stdin:

@@ -11,6 +11,7 @@ import pytest
 from orch.errors import AuthError, CommandError, ConnectError, HostError, HostKeyError, StateError
 from orch.master.executor import Executor, Outcome
 from orch.model.container import Port
+from orch.model.fence import Fence
 from orch.model.plan import Action, Adopt, Forget, Plan, Remove, Run
 from orch.model.replica import Replica
 from orch.model.volume import Volume
@@ -28,6 +29,7 @@ NOT_THERE = (
     "podman: nginx:1: image not known; w1 does not have nginx:1, and the pull policy lets it ask no registry: "
     "`orch image push nginx:1` brings it there, or set pull_policy: missing"
 )
+FENCE = Fence("0123456789abcdef", 3, 2)
 SECONDS_ALLOWED = 5
 """Far more than anything here takes."""
 
@@ -50,7 +52,7 @@ class Bench:
 
     async def run_plan(self, plan: Plan) -> list[Outcome]:
         async with asyncio.timeout(SECONDS_ALLOWED):
-            return await self._executor.run(plan, self._tell)
+            return await self._executor.run(plan, FENCE, self._tell)
 
     def _tell(self, outcome: Outcome) -> None:
         self.told.append(outcome)
@@ -155,7 +157,8 @@ async def test_removing_a_container_removes_its_files_after_it(tmp_path: Path) -
 
     await bench.run(Remove(OLD, "old-id", "not wanted any more"))
 
-    assert [command.argv[4] for command in bench.nodes.commands] == ["podman", "sh"]
+    argvs = [command.argv[command.argv.index("timeout") :] for command in bench.nodes.commands]
+    assert [argv[4] for argv in argvs] == ["podman", "sh"]
     assert bench.nodes.cleaned == [f"w1 {folder(OLD)}"]
 
 

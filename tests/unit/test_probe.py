@@ -307,8 +307,9 @@ def test_only_a_newline_ends_a_line(separator: str) -> None:
 def test_the_script_quotes_what_it_is_told() -> None:
     script = probe_script("it's", 0.5).splitlines()
 
-    assert script[0] == """cluster_filter='label=orch.cluster=it'"'"'s'"""
-    assert script[2:4] == ["sample=0.5", "list_seconds=20"]
+    assert script[0] == """folder='/var/lib/orch/it'"'"'s'"""
+    assert script[2] == """cluster_filter='label=orch.cluster=it'"'"'s'"""
+    assert script[4:6] == ["sample=0.5", "list_seconds=20"]
 
 
 def test_the_script_measures_no_cpu_use_unless_told() -> None:
