@@ -12,6 +12,7 @@ import msgspec
 
 from orch.controllers.cluster import plan_cluster
 from orch.controllers.settle import SETTLE_SECONDS, Settled, settling
+from orch.controllers.status import containers_seen
 from orch.inventory.fleet import Fleet
 from orch.master.executor import Executor, Outcome
 from orch.master.settle import Patience, Unsettled
@@ -121,9 +122,9 @@ class Engine:
         """Whoever acts has the state's lock, so that terms are in order."""
         if self._fence is None:
             held = next(iter(self._store.all(Mastership)), None) or Mastership(secrets.token_hex(8))
-            term = msgspec.structs.replace(held, term=held.term + 1)
-            self._store.commit(Changes(put=(term,)))
-            self._fence = Fence(term.owner, term.term, 0)
+            own = held.succeeded(time.time())
+            self._store.commit(Changes(put=(own,)))
+            self._fence = Fence(own.owner, own.term, 0)
         self._fence = msgspec.structs.replace(self._fence, look=self._fence.look + 1)
         return self._fence
 
@@ -134,9 +135,14 @@ class Engine:
         for the replicas of `stacks`, to settle; 0 is not to wait."""
         self._store.commit(changed)
         outcomes: list[Outcome] = []
+        patience = Patience(self._fleet.cluster, self._hosts, self._pool, seconds=wait_seconds)
         for number in range(ROUNDS):
             # Listing images costs every node a start of podman: once is enough.
             view, plan = await self.plan(Changes(), acting=True, inventory=number == 0)
+            if wait_seconds and number == 0 and (left := _under_way(view)):
+                # Began before this command. Should one fail, then starting it anew says why.
+                await patience.wait(left, view.observed, watcher.waiting)
+                view, plan = await self.plan(Changes(), acting=True)
             todo = _without(plan, _started(outcomes))
             if not plan.actions:
                 # Where volumes are found to have their data is worth knowing even if there is nothing else to do.
@@ -152,7 +158,6 @@ class Engine:
             view, plan = await self.plan(Changes(), inventory=False)
         if not wait_seconds:
             return Applied(view, plan, outcomes)
-        patience = Patience(self._fleet.cluster, self._hosts, self._pool, seconds=wait_seconds)
         awaited = await patience.wait(_to_settle(view, plan, outcomes, stacks), view.observed, watcher.waiting)
         if awaited.observed != view.observed:
             view = View(view.desired, awaited.observed)
@@ -169,6 +174,18 @@ def _without(plan: Plan, started: Mapping[str, Replica]) -> Plan:
     """A replica that this very command started is not replaced because it has ended: that would only hide why."""
     slots = {replica.slot for replica in started.values()}
     return msgspec.structs.replace(plan, actions=tuple(a for a in plan.actions if a.replica.slot not in slots))
+
+
+def _under_way(view: View) -> list[tuple[Replica, ServiceSpec]]:
+    """Replicas as they are wanted, whose start goes on."""
+    specs = view.desired.services()
+    starting = {where: c.spec_hash for where, c in containers_seen(view.observed).items() if c.state == "starting"}
+    return [
+        (replica, spec)
+        for replica in view.desired.replicas
+        if (spec := specs.get((replica.slot.stack, replica.slot.service))) is not None
+        and starting.get((replica.node, replica.id)) == spec.hash
+    ]
 
 
 def _to_settle(

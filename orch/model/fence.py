@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
+from orch.model.node import Instant
+
 
 class Fence(msgspec.Struct, frozen=True, order=True):
     """Which look at the node a command follows from.
 
-    `owner` is the state that the commands come from: 16 characters, made once with it. `term` counts those that
-    changed things with this state, one after another; `look` counts the looks of one term, from 1. A node keeps the
-    last that it was shown, and does nothing for an earlier one of the same owner: what was on its way when a
-    connection broke, or was sent by a master that is none any more, comes too late.
+    `owner` is the state that the commands come from: 16 characters, made once with it. `term` is that of who changes
+    things with this state, each with a higher one than those before; `look` counts the looks of one term, from 1. A
+    node keeps the last that it was shown, and does nothing for an earlier one of the same owner: what was on its way
+    when a connection broke, or was sent by a master that is none any more, comes too late.
     """
 
     owner: str
@@ -27,3 +29,8 @@ class Mastership(msgspec.Struct, frozen=True):
 
     owner: str
     term: int = 0
+
+    def succeeded(self, now: Instant) -> Mastership:
+        """The next one. Terms follow the clock as far as it goes forward: a state that was brought back from a backup
+        must not have to count up to what the nodes have seen since."""
+        return Mastership(self.owner, max(self.term + 1, int(now)))

@@ -11,7 +11,7 @@ leave_fence() {
     read -r owner term look 2>/dev/null <"$folder/fence"
     set -- $fence
     if [ "$owner" = "$1" ] && { [ "$term" -gt "$2" ] || { [ "$term" -eq "$2" ] && [ "$look" -gt "$3" ]; }; }; then
-        say fence_error "a later command of orch has been here; this one may change nothing any more"
+        say fence_error "a later command of orch has been here, so this one changes nothing; is the state in use elsewhere, or this machine's clock behind?"
         return
     fi
     if printf '%s\n' "$fence" 2>/dev/null >"$folder/fence.new"; then

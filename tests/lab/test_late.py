@@ -30,7 +30,7 @@ WAITING = (
     "printf '%s\\n' '#!/bin/sh' '[ \"$1\" = run ] || exec podman.away \"$@\"' 'echo >/run/up' 'read -r _ </run/go' "
     "'exec podman.away \"$@\"' >/usr/bin/podman && chmod 755 /usr/bin/podman"
 )
-UNDO = "mv /usr/bin/podman.away /usr/bin/podman; rm -f /run/up /run/go"
+UNDO = "[ ! -e /usr/bin/podman.away ] || mv /usr/bin/podman.away /usr/bin/podman; rm -f /run/up /run/go"
 
 
 class Held:
@@ -39,16 +39,17 @@ class Held:
     def __init__(self, op: Operator) -> None:
         self.op = op
 
+    def apply(self) -> subprocess.Popen[str]:
+        env = {**os.environ, **self.op.env}
+        argv = [ORCH, "apply", "-f", self.op.file(STACK)]
+        return subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
     def apply_and_die(self) -> str:
         """Begin an apply, and kill it while a host's podman is about to run; that host."""
-        env = {**os.environ, **self.op.env, "KEY": "a secret"}
-        apply = subprocess.Popen(
-            [ORCH, "apply", "-f", self.op.file(STACK)], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        # The scheduler takes the first of equal nodes.
-        self.op.lab.inside("w1", "sh", "-c", "read -r _ </run/up")
-        apply.kill()
-        apply.wait()
+        with self.apply() as apply:
+            # The scheduler takes the first of equal nodes.
+            self.op.lab.inside("w1", "sh", "-c", "read -r _ </run/up")
+            apply.kill()
         return "w1"
 
     def go_on(self, host: str) -> None:
@@ -59,6 +60,7 @@ class Held:
 
 @pytest.fixture
 def held(op: Operator) -> Iterator[Held]:
+    op.env["KEY"] = "a secret"
     for host in op.lab.hosts:
         op.lab.inside(host, "sh", "-c", WAITING)
     yield Held(op)
@@ -74,27 +76,40 @@ def left_on(op: Operator, host: str) -> list[str]:
     return [*op.containers(host), *tickets.split()]
 
 
-@pytest.fixture
-def secret(op: Operator) -> None:
-    op.env["KEY"] = "a secret"
-
-
-def test_a_start_that_outlived_its_apply_is_seen_and_waited_for(op: Operator, held: Held, secret: None) -> None:
+def test_a_start_that_outlived_its_apply_is_seen_and_waited_for(op: Operator, held: Held) -> None:
     host = held.apply_and_die()
 
     (row,) = op.ps().values()
     assert (row["node"], row["state"], row["ready"]) == (host, "starting", False)
     assert op.orch("plan", "-f", op.file(STACK)).stdout == ""
     assert "shop" not in op.orch("apply", "-f", op.file(STACK), "--no-wait").stdout
-    held.go_on(host)
-    op.orch("apply", "-f", op.file(STACK))
+    with held.apply() as apply:
+        assert apply.stderr is not None
+        # Only now it is known to wait.
+        assert "waiting" in apply.stderr.readline()
+        held.go_on(host)
+    assert apply.returncode == 0
 
     assert {name: list(op.containers(name)) for name in op.lab.hosts if op.containers(name)} == {
         host: [f"{Path(op.file(STACK)).parent.name}.web.1"]
     }
 
 
-def test_a_start_that_outlived_its_apply_is_ended_with_its_stack(op: Operator, held: Held, secret: None) -> None:
+def test_a_start_that_fails_after_its_apply_is_made_anew(op: Operator, held: Held) -> None:
+    host = held.apply_and_die()
+    with held.apply() as apply:
+        assert apply.stderr is not None
+        assert "waiting" in apply.stderr.readline()
+        # The one that waits is ended; the next one finds podman as it is.
+        op.lab.inside(host, "sh", "-c", f"{UNDO}; pkill -f '[r]un --detach'")
+        said = apply.stderr.read()
+    assert apply.returncode == 0, said
+
+    (row,) = op.ps().values()
+    assert (row["node"], row["state"], row["ready"]) == (host, "running", True)
+
+
+def test_a_start_that_outlived_its_apply_is_ended_with_its_stack(op: Operator, held: Held) -> None:
     host = held.apply_and_die()
     assert len(left_on(op, host)) > 1
 

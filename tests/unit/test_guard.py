@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from orch.model.command import Argv, Command
-from orch.model.fence import Fence
+from orch.model.fence import Fence, Mastership
 from orch.model.node import Reachable
 from orch.model.replica import Replica, Slot
 from orch.observe.probe import parse_probe, probe_script
@@ -162,11 +162,19 @@ def test_what_comes_too_late_is_refused(node: Node, left: Fence | None, complain
 def test_a_look_that_comes_too_late_is_no_look(node: Node) -> None:
     node.look(SECOND)
 
-    assert node.look(FIRST).problem == "a later command of orch has been here; this one may change nothing any more"
+    problem = node.look(FIRST).problem
+    assert problem.startswith("a later command of orch has been here, so this one changes nothing")
     assert node.look(Fence(FIRST.owner, 3, 9)).problem != ""
     assert (node.folder / "fence").read_text() == f"{SECOND}\n"
     assert node.look(SECOND).problem == ""
     assert node.look(Fence(FIRST.owner, 5, 1)).problem == ""
+
+
+def test_terms_only_go_up_and_follow_the_clock() -> None:
+    held = Mastership("0123456789abcdef", 7)
+
+    assert held.succeeded(1_700_000_000.9) == Mastership("0123456789abcdef", 1_700_000_000)
+    assert held.succeeded(1_700_000_000.9).succeeded(1_600_000_000.0).term == 1_700_000_001
 
 
 def test_one_who_only_looks_leaves_nothing(node: Node) -> None:
