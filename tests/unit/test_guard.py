@@ -139,6 +139,16 @@ def test_what_follows_from_the_last_look_is_done_as_it_is(node: Node) -> None:
     assert node.run(guard.guarded("prod", FIRST, command)) == (7, "in x a b\n", "no\n")
 
 
+def test_commands_of_one_look_do_not_wait_for_each_other(node: Node) -> None:
+    node.look(FIRST)
+
+    slow = node.begin(guard.guarded("prod", FIRST, Command(("sh", "-c", "echo begun; read -r _"))))
+    assert slow.stdout is not None
+    assert slow.stdout.readline() == "begun\n"
+    assert node.run(guard.guarded("prod", FIRST, Command(("echo", "done"))))[:2] == (0, "done\n")
+    slow.communicate("", timeout=SECONDS_ALLOWED)
+
+
 @pytest.mark.parametrize(
     ("left", "complaint"),
     [
