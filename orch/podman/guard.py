@@ -27,9 +27,12 @@ REFUSED = 90
 # Not flock's own -w: busybox has none.
 _CHECK = f"""
 umask 077
-mkdir -p -- "$1/starting" || exit 1
+[ -d "$1/starting" ] || mkdir -p -- "$1/starting" || exit 1
 exec 9>>"$1/lock"
-timeout {GUARD_SECONDS} flock 9 || {{ echo "orch: $1/lock is held by something that hangs" >&2; exit {REFUSED}; }}
+flock -n 9 || timeout {GUARD_SECONDS} flock 9 || {{
+    echo "orch: $1/lock is held by something that hangs" >&2
+    exit {REFUSED}
+}}
 read -r held 2>/dev/null <"$1/fence" || held=none
 [ "$held" = "$2" ] || {{
     case $held in
@@ -56,10 +59,10 @@ _START = (
 lock=$1/lock ticket=$1/starting/$3 label=$5
 exec 8>"$ticket"
 flock 8
-printf '%s\\n' "$4" >&8
+printf '%s\\n%s\\n' "$4" "$$" >&8
 exec 9>&-
 shift 5
-sh -c 'echo "$$" >>"$0" && exec "$@" 8>&-' "$ticket" "$@"
+"$@" 8>&-
 status=$?
 exec 9>>"$lock"
 flock 9
@@ -70,16 +73,23 @@ exit $status
 """
 )
 
-# The number of the process is good as long as the ticket is held; by what it runs one can tell that it is still ours.
+# As long as the ticket is held, its second line is the number of the process that holds it; what that runs is ended.
 _END = """
 umask 077
 [ -e "$1/starting" ] || exit 0
+end_children() {
+    for process in /proc/[0-9]*; do
+        read -r stat 2>/dev/null <"$process/stat" || continue
+        stat=${stat##*) ? }
+        [ "${stat%% *}" != "$1" ] || kill "${process##*/}"
+    done
+}
 exec 9>>"$1/lock"
 flock 9
 for ticket in "$1/starting/$2".*; do
     [ -e "$ticket" ] || continue
     exec 8<"$ticket"
-    flock -n 8 || { read -r _ && read -r pid && grep -q podman "/proc/$pid/cmdline" && kill "$pid"; } <"$ticket"
+    flock -n 8 || { read -r _ && read -r pid && end_children "$pid"; } <"$ticket"
     rm -f -- "$ticket"
     exec 9>&-
     flock 8
