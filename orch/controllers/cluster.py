@@ -10,10 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from orch.controllers.replica import Replace, Retire, Stranded
+import msgspec
+
+from orch.controllers.course import ONE_COMMAND, Course, failures_after
+from orch.controllers.replica import Delayed, Lost, Replace, Retire, Stranded
 from orch.controllers.rooms import rooms
-from orch.controllers.survey import Survey
-from orch.model.node import Instant, NodeObservation, Reachable, Unreachable
+from orch.controllers.survey import Case, Survey
+from orch.model.instant import Instant
+from orch.model.node import NodeObservation, Reachable, Unreachable
 from orch.model.plan import Action, Adopt, Desired, Forget, Plan, Refusal, Remove, Run
 from orch.model.replica import Replica, Slot, replica_id
 from orch.model.volume import Volume
@@ -21,17 +25,19 @@ from orch.scheduler.claim import Claim, Held
 from orch.scheduler.place import Placement, place
 
 
-def plan_cluster(desired: Desired, observed: Mapping[str, NodeObservation], *, now: Instant) -> Plan:
-    """What to do so that the cluster becomes as desired. `observed`: an entry for every node of the inventory.
-
-    `now` decides what depends on time; as yet nothing does.
-    """
-    del now
-    survey = Survey(desired, observed)
+def plan_cluster(
+    desired: Desired, observed: Mapping[str, NodeObservation], *, now: Instant, course: Course = ONE_COMMAND
+) -> Plan:
+    """What to do so that the cluster becomes as desired. `observed`: an entry for every node of the inventory."""
+    survey = Survey(desired, observed, course, now)
     placement = _place(desired, observed, survey)
-    actions = [*_settle_strays(survey), *_settle_slots(desired.cluster, survey, placement)]
-    refusals = tuple(_refusals(desired, observed, survey, placement))
-    return Plan(tuple(actions), refusals, tuple(_new_homes(desired, survey, placement)))
+    actions = [*_settle_strays(survey), *_settle_slots(desired.cluster, survey, placement, now)]
+    refusals = tuple(_refusals(desired, observed, survey, placement, course))
+    waits = [case.verdict.until for case in survey.cases if isinstance(case.verdict, Delayed)]
+    if (move := course.next_move(desired.nodes, observed, now)) is not None:
+        waits.append(move)
+    homes = tuple(_new_homes(desired, survey, placement))
+    return Plan(tuple(actions), refusals, homes, min(waits, default=None))
 
 
 def _place(desired: Desired, observed: Mapping[str, NodeObservation], survey: Survey) -> Placement:
@@ -79,7 +85,7 @@ def _settle_strays(survey: Survey) -> Iterator[Action]:
         yield Remove(replica, container.id, "there is no record of it")
 
 
-def _settle_slots(cluster: str, survey: Survey, placement: Placement) -> Iterator[Action]:
+def _settle_slots(cluster: str, survey: Survey, placement: Placement, now: Instant) -> Iterator[Action]:
     """Old replicas go before new ones come; one whose successor fits nowhere serves on."""
     reasons: dict[Slot, str] = {}
     for case in survey.cases:
@@ -92,11 +98,21 @@ def _settle_slots(cluster: str, survey: Survey, placement: Placement) -> Iterato
                     yield Forget(replica, why)
                 else:
                     yield Remove(replica, container.id, why)
+            case Lost(why):
+                reasons[replica.slot] = why
     attempts = survey.last_attempts(placement.bound)
     for slot, node in sorted(placement.bound.items()):
         service, attempt = survey.wanted[slot], attempts[slot] + 1
         replica = service.replica(replica_id(cluster, slot, attempt), slot, attempt, node)
+        replica = msgspec.structs.replace(replica, planned_at=now, failures=_failures(survey.newest.get(slot), now))
         yield Run(replica, service.spec, reasons.get(slot, "wanted"), service.volumes, service.files)
+
+
+def _failures(last: Case | None, now: Instant) -> int:
+    """What a new replica has behind it. Another node or another spec is another chance."""
+    if last is None or not isinstance(last.verdict, Replace) or not last.verdict.failed:
+        return 0
+    return failures_after(last.replica, now)
 
 
 def _new_homes(desired: Desired, survey: Survey, placement: Placement) -> Iterator[Volume]:
@@ -113,8 +129,10 @@ def _new_homes(desired: Desired, survey: Survey, placement: Placement) -> Iterat
 
 
 def _refusals(
-    desired: Desired, observed: Mapping[str, NodeObservation], survey: Survey, placement: Placement
+    desired: Desired, observed: Mapping[str, NodeObservation], survey: Survey, placement: Placement, course: Course
 ) -> Iterator[Refusal]:
+    if too_many := course.too_many_away(desired.nodes, observed):
+        yield Refusal("nodes", f"{too_many}: nothing is moved")
     for slot, reason in sorted(placement.refused.items()):
         yield Refusal(str(slot), reason)
     stranded = Counter(c.replica.node for c in survey.cases if isinstance(c.verdict, Stranded))

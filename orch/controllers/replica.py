@@ -7,6 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from orch.controllers.service import Service
+from orch.model.instant import Instant
 from orch.model.node import Container, NodeObservation, Reachable, Unreachable
 from orch.model.replica import Replica
 from orch.model.spec import ServiceSpec
@@ -23,16 +24,34 @@ class Retire(msgspec.Struct, frozen=True):
 
 
 class Replace(msgspec.Struct, frozen=True):
-    """Its slot is wanted, and another replica must fill it."""
+    """Its slot is wanted, and another replica must fill it. `failed`: it came to nothing by itself."""
 
     why: str
+    failed: bool = False
 
 
 class Stranded(msgspec.Struct, frozen=True):
     """Nothing can be known or done: its node does not answer. It keeps its slot and its room."""
 
 
-Verdict: TypeAlias = Keep | Retire | Replace | Stranded
+class Lost(msgspec.Struct, frozen=True):
+    """Its node has been given up: its slot is free. What is there is removed when the node comes back."""
+
+    why: str
+
+
+class Busy(msgspec.Struct, frozen=True):
+    """It is being worked on, or another replica of its slot is: how it is now says nothing."""
+
+
+class Delayed(msgspec.Struct, frozen=True):
+    """It failed, and its successor has to wait; its slot and its room are kept until then."""
+
+    why: str
+    until: Instant
+
+
+Verdict: TypeAlias = Keep | Retire | Replace | Stranded | Lost | Busy | Delayed
 
 _KEEP = Keep()
 
@@ -59,7 +78,7 @@ def judge(
         case _ if service is None:
             return Retire("not wanted any more")
         case _ if container is None:
-            return Replace("its container is gone")
+            return Replace("its container is gone", failed=True)
         case _ if replica.spec_hash != service.hash or container.spec_hash != service.hash:
             return Replace(_change(container, service.spec))
         case _:
@@ -77,13 +96,13 @@ def _judge_state(container: Container, service: Service) -> Verdict:
         case "running" | "paused" | "starting":
             return _KEEP
         case "created":
-            return Replace("it never started")
+            return Replace("it never started", failed=True)
         case "exited" if service.is_job or _finished(container, service.spec):
             return _KEEP
         case "exited":
-            return Replace(f"it {exit_reason(container)}")
+            return Replace(f"it {exit_reason(container)}", failed=True)
         case state:
-            return Replace(f"its container is {state}")
+            return Replace(f"its container is {state}", failed=True)
 
 
 def _finished(container: Container, spec: ServiceSpec) -> bool:

@@ -10,16 +10,8 @@ import msgspec
 from orch.controllers.replica import exit_reason
 from orch.controllers.service import services_of
 from orch.controllers.slots import wanted_slots
-from orch.model.node import (
-    Container,
-    Instant,
-    NodeObservation,
-    NodeSpec,
-    Reachable,
-    Unreachable,
-    capacity_of,
-    node_state,
-)
+from orch.model.instant import Instant
+from orch.model.node import Container, NodeObservation, NodeSpec, Reachable, Unreachable, capacity_of, node_state
 from orch.model.plan import Desired
 from orch.model.replica import Replica, Slot
 from orch.model.resources import Resources, total

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from orch.controllers.replica import Keep, Replace, Retire, Stranded, Verdict, judge
+from orch.controllers.course import Course
+from orch.controllers.replica import Busy, Delayed, Keep, Lost, Replace, Retire, Stranded, Verdict, judge
 from orch.controllers.service import Service, services_of
 from orch.controllers.slots import Containers, is_as_wanted, misplaced, wanted_slots
+from orch.model.instant import Instant
 from orch.model.node import Container, NodeObservation, Reachable
 from orch.model.plan import Desired
 from orch.model.replica import Replica, Slot
@@ -38,10 +40,12 @@ class Survey:
     `homes`: local volume → the node with its data, as recorded or as replicas that use it show.
     """
 
-    def __init__(self, desired: Desired, observed: Mapping[str, NodeObservation]) -> None:
+    def __init__(self, desired: Desired, observed: Mapping[str, NodeObservation], course: Course, now: Instant) -> None:
         self.services = services_of(desired)
         self._nodes = {node.name: node for node in desired.nodes}
-        self._observed = observed
+        self._observed, self._course = observed, course
+        self._given_up = course.given_up(desired.nodes, observed, now)
+        self._now = now
         self.seen = list(_containers(observed))
         self._containers: Containers = {(node, c.replica): c for node, c in self.seen}
         wanted = wanted_slots(self.services, desired, observed, self._containers)
@@ -51,7 +55,9 @@ class Survey:
         claimed = {(r.node, r.id) for r in self.records}
         stacks = {s.name for s in desired.stacks}
         self.strays = [
-            (node, c) for node, c in self.seen if (node, c.replica) not in claimed and c.slot.stack in stacks
+            (node, c)
+            for node, c in self.seen
+            if (node, c.replica) not in claimed and c.slot.stack in stacks and c.slot not in course.busy
         ]
         self.homes = {volume.name: volume.node for volume in desired.volumes}
         self._sort(self._placed(self._judged()))
@@ -67,7 +73,7 @@ class Survey:
         """Containers that fill a slot with just what is wanted, where no record does; the newest of several."""
         found: dict[Slot, Replica] = {}
         for node, c in sorted(self.seen, key=lambda item: (item[1].attempt, item[0])):
-            if c.slot in held:
+            if c.slot in held or c.slot in self._course.busy:
                 continue
             service = self._wanted_at(c.slot, node)
             if service is not None and is_as_wanted(c, service):
@@ -81,7 +87,7 @@ class Survey:
     def _judged(self) -> list[Case]:
         """Each by itself, and then that a slot has one replica: older ones that also run as wanted make way."""
         cases = [self._case(record) for record in self.records]
-        kept = {case.replica.slot: case for case in cases if isinstance(case.verdict, Keep)}
+        kept = {case.replica.slot: case for case in cases if isinstance(case.verdict, Keep | Busy)}
         if len(kept) == len(cases):
             return cases
         return [
@@ -94,7 +100,13 @@ class Survey:
     def _case(self, record: Replica) -> Case:
         container = self._containers.get((record.node, record.id))
         node = self._observed.get(record.node)
+        if record.slot in self._course.busy:
+            return Case(record, container, Busy())
         verdict = judge(record, self._wanted_at(record.slot, record.node), node, container)
+        if isinstance(verdict, Stranded) and record.slot not in self.pinned and record.node in self._given_up:
+            return Case(record, container, Lost(self._given_up[record.node]))
+        if isinstance(verdict, Replace) and verdict.failed and (until := self._course.not_before(record)) > self._now:
+            return Case(record, container, Delayed(verdict.why, until))
         if isinstance(verdict, Retire) and verdict.why == _UNWANTED:
             service = self.services.get((record.slot.stack, record.slot.service))
             if service is not None and service.is_global and node is not None:
@@ -134,7 +146,9 @@ class Survey:
     def _find_homes(self, cases: list[Case]) -> None:
         """A volume of which there is no record has its home where the first replica that uses it is."""
         for case in cases:
-            if isinstance(case.verdict, Keep | Stranded) and (service := self.wanted.get(case.replica.slot)):
+            if isinstance(case.verdict, Keep | Stranded | Lost | Busy | Delayed) and (
+                service := self.wanted.get(case.replica.slot)
+            ):
                 for volume in service.need.volumes:
                     if case.replica.spec_hash == service.hash:
                         self.homes.setdefault(volume, case.replica.node)
@@ -149,7 +163,8 @@ class Survey:
             for case in cases
             if isinstance(case.verdict, Stranded) and case.replica.slot not in kept and self._is_last(case)
         }
-        self.filled = kept | self.waiting
+        settled = {case.replica.slot for case in cases if isinstance(case.verdict, Busy | Delayed)}
+        self.filled = kept | self.waiting | settled | self._course.busy
 
     def _is_last(self, stranded: Case) -> bool:
         """Whether no later replica of its slot serves; an earlier one was on its way out."""
@@ -164,7 +179,7 @@ class Survey:
                 case Keep():
                     if not self.wanted[slot].has_ended(case.container):
                         yield case.replica
-                case Stranded():
+                case Stranded() | Busy() | Delayed():
                     yield case.replica
                 case Replace() if self.serving.get(slot) is case and (slot in self.waiting or slot not in self.filled):
                     yield case.replica

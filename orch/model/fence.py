@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from orch.model.node import Instant
+from orch.model.instant import Instant
 
 
 class Fence(msgspec.Struct, frozen=True, order=True):

@@ -8,11 +8,9 @@ from typing import Literal, TypeAlias, cast
 
 import msgspec
 
+from orch.model.instant import Instant
 from orch.model.replica import Slot
 from orch.model.resources import Resources
-
-Instant: TypeAlias = float
-"""Seconds since 1970-01-01 UTC."""
 
 NodeState = Literal["ready", "unreachable", "unsuitable"]
 Effect = Literal["NoSchedule", "NoExecute"]
@@ -113,10 +111,12 @@ class Reachable(msgspec.Struct, frozen=True, tag="reachable"):
 
 
 class Unreachable(msgspec.Struct, frozen=True, tag="unreachable"):
-    """The node did not answer at `at`: nothing is known of its containers."""
+    """The node did not answer at `at`: nothing is known of its containers. `since` is when it was last heard, where
+    somebody listens all the time."""
 
     at: Instant
     reason: str
+    since: Instant | None = None
 
 
 NodeObservation: TypeAlias = Reachable | Unreachable

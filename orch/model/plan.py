@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from orch.model.instant import Instant
 from orch.model.node import NodeSpec
 from orch.model.replica import Replica
 from orch.model.spec import ServiceSpec, StackSpec
@@ -74,8 +75,9 @@ class Refusal(msgspec.Struct, frozen=True):
 
 class Plan(msgspec.Struct, frozen=True):
     """Actions in the order in which each node is to do them. `volumes`: where those have their data from now on that
-    had none yet; to be recorded before anything is done."""
+    had none yet; to be recorded before anything is done. `again_at`: when time alone will call for more."""
 
     actions: tuple[Action, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     volumes: tuple[Volume, ...] = ()
+    again_at: Instant | None = None

@@ -8,6 +8,7 @@ import hashlib
 import msgspec
 
 from orch.model.container import Port
+from orch.model.instant import Instant
 from orch.model.resources import Resources
 
 
@@ -32,7 +33,8 @@ class Replica(msgspec.Struct, frozen=True):
 
     A replica is never revived: what takes its place is another one, with `attempt` one higher. `request` is
     what it was placed with and `ports` what it opened on its node, each with its published number; both stay set aside
-    for it until it is gone. `stop_grace` is in seconds.
+    for it until it is gone. `stop_grace` is in seconds. `planned_at` is when it was decided upon, and `failures` how
+    many before it in its slot came to nothing, one after another.
     """
 
     id: str
@@ -43,6 +45,8 @@ class Replica(msgspec.Struct, frozen=True):
     request: Resources = Resources()
     stop_grace: int = 10
     ports: tuple[Port, ...] = ()
+    planned_at: Instant = 0.0
+    failures: int = 0
 
     @property
     def container(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from orch.model.node import Instant
+from orch.model.instant import Instant
 from orch.observe.figures import decimal, whole
 
 _TICK = 0.01

@@ -11,7 +11,7 @@ import msgspec
 from orch.errors import AuthError, BecomeError, CommandError, HostError, HostKeyError
 from orch.inventory.hosts import Host
 from orch.model.checkup import Checkup, Disk, Examination, PodmanInfo, Unexamined
-from orch.model.node import Instant
+from orch.model.instant import Instant
 from orch.observe.clock import skew_of
 from orch.observe.figures import memory, memory_used, whole
 from orch.observe.texts import script

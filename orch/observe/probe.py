@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from orch.model.fence import Fence
-from orch.model.node import Container, Facts, Instant, Reachable
+from orch.model.instant import Instant
+from orch.model.node import Container, Facts, Reachable
 from orch.model.resources import Resources
 from orch.observe.clock import skew_of
 from orch.observe.figures import cpu_between, cpu_time, decimal, memory, memory_used, whole

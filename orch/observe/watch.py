@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from orch.model.node import Instant
+from orch.model.instant import Instant
 from orch.observe.figures import CpuTime, cpu_time, decimal, memory, memory_used
 from orch.observe.texts import script
 

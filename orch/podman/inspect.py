@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from orch.model.node import Container, ContainerState, Instant
+from orch.model.instant import Instant
+from orch.model.node import Container, ContainerState
 from orch.model.replica import Slot
 from orch.podman.labels import CLUSTER, identity
 

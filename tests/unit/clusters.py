@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orch.controllers.cluster import plan_cluster
+from orch.controllers.course import ONE_COMMAND, Course
 from orch.model.node import Container, ContainerState, Facts, NodeObservation, NodeSpec, Reachable, Unreachable
 from orch.model.plan import Desired, Plan
 from orch.model.replica import Replica, Slot, replica_id
@@ -38,11 +39,19 @@ def shop(*services: ServiceSpec) -> StackSpec:
 
 
 def replica_of(
-    spec: ServiceSpec, node: str, *, number: int = 1, attempt: int = 1, stack: str = "shop", cluster: str = CLUSTER
+    spec: ServiceSpec,
+    node: str,
+    *,
+    number: int = 1,
+    attempt: int = 1,
+    stack: str = "shop",
+    cluster: str = CLUSTER,
+    planned_at: float = 0.0,
+    failures: int = 0,
 ) -> Replica:
     slot = Slot(stack, spec.name, number)
     ident = replica_id(cluster, slot, attempt)
-    return Replica(ident, slot, attempt, node, spec.hash, spec.request, spec.stop_grace)
+    return Replica(ident, slot, attempt, node, spec.hash, spec.request, spec.stop_grace, (), planned_at, failures)
 
 
 def container_of(
@@ -71,7 +80,10 @@ def plan(
     stacks: Sequence[StackSpec] = (),
     replicas: Sequence[Replica] = (),
     nodes: Sequence[NodeSpec] | None = None,
+    now: float = 0.0,
+    course: Course = ONE_COMMAND,
 ) -> Plan:
     """The plan for the cluster; its nodes are those observed unless `nodes` says more of them."""
     specs = tuple(nodes) if nodes is not None else tuple(node(name) for name in observed)
-    return plan_cluster(Desired(CLUSTER, specs, tuple(stacks), tuple(replicas)), observed, now=1000.0)
+    desired = Desired(CLUSTER, specs, tuple(stacks), tuple(replicas))
+    return plan_cluster(desired, observed, now=now, course=course)

@@ -42,7 +42,7 @@ def plan(
     volumes: Sequence[Volume] = (),
 ) -> Plan:
     specs = tuple(nodes) or tuple(map(node, observed))
-    return plan_cluster(Desired(CLUSTER, specs, (stack,), replicas, tuple(volumes)), observed, now=1000.0)
+    return plan_cluster(Desired(CLUSTER, specs, (stack,), replicas, tuple(volumes)), observed, now=0.0)
 
 
 def serving(spec: ServiceSpec, *names: str) -> tuple[dict[str, NodeObservation], list[Replica]]:
@@ -124,7 +124,7 @@ def test_two_stacks_that_claim_one_port_are_told_of_each_other() -> None:
     theirs = msgspec.structs.replace(replica_of(spec, "w1", stack="blog"), ports=(HTTP,))
     desired = Desired(CLUSTER, (node("w1"),), (shop(spec), StackSpec("blog", (spec,))), (theirs,))
 
-    planned = plan_cluster(desired, {"w1": answers(container_of(theirs, spec))}, now=1000.0)
+    planned = plan_cluster(desired, {"w1": answers(container_of(theirs, spec))}, now=0.0)
 
     assert planned == Plan((), (Refusal("shop/web.1", "port 80/tcp is taken on the only node (w1: blog/web.1)"),))
 

@@ -31,8 +31,10 @@ UPDATE = "image nginx:1 → nginx:2"
 LARGE = Resources(3000, GIB)
 
 
-def run(spec: ServiceSpec, node: str, why: str = "wanted", *, number: int = 1, attempt: int = 1) -> Run:
-    return Run(replica_of(spec, node, number=number, attempt=attempt), spec, why)
+def run(
+    spec: ServiceSpec, node: str, why: str = "wanted", *, number: int = 1, attempt: int = 1, failures: int = 0
+) -> Run:
+    return Run(replica_of(spec, node, number=number, attempt=attempt, failures=failures), spec, why)
 
 
 def remove(replica: Replica, why: str) -> Remove:
@@ -105,7 +107,7 @@ def test_a_changed_environment_replaces_the_replicas_of_its_service_alone() -> N
 
 def test_a_lost_container_is_replaced_on_its_node() -> None:
     assert plan({"w0": answers(), "w1": answers()}, stacks=[shop(WEB)], replicas=[FIRST]) == Plan(
-        (Forget(FIRST, GONE), run(WEB, "w1", GONE, attempt=2))
+        (Forget(FIRST, GONE), run(WEB, "w1", GONE, attempt=2, failures=1))
     )
 
 
@@ -116,7 +118,7 @@ def test_a_container_that_does_not_run_is_removed_before_its_successor_starts(st
     observed: dict[str, NodeObservation] = {"w1": answers(container_of(FIRST, WEB, state))}
 
     assert plan(observed, stacks=[shop(WEB)], replicas=[FIRST]) == Plan(
-        (remove(FIRST, why), run(WEB, "w1", why, attempt=2))
+        (remove(FIRST, why), run(WEB, "w1", why, attempt=2, failures=1))
     )
 
 

@@ -79,7 +79,7 @@ def test_the_next_attempt_is_above_all_that_were_seen_or_recorded() -> None:
 
     actions = plan({"w1": answers(stray)}, stacks=[shop(WEB)], replicas=[FIRST]).actions
 
-    assert actions[-1] == Run(replica_of(WEB, "w1", attempt=6), WEB, "its container is gone")
+    assert actions[-1] == Run(replica_of(WEB, "w1", attempt=6, failures=1), WEB, "its container is gone")
 
 
 def test_containers_on_an_unsuitable_node_are_left_alone() -> None:

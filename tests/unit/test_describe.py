@@ -49,7 +49,7 @@ def seen(**more: NodeObservation) -> Seen:
         (FIRST, SECOND),
         (Volume("shop_data", "w1", "shop"),),
     )
-    return Seen(desired, observed, plan_cluster(desired, observed, now=1000.0))
+    return Seen(desired, observed, plan_cluster(desired, observed, now=0.0))
 
 
 def test_a_service_is_counted_by_what_runs_what_is_ready_and_what_is_up_to_date() -> None:

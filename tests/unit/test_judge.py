@@ -52,11 +52,11 @@ def test_a_replica_that_is_not_wanted_is_retired(container: Container | None) ->
 
 
 def test_a_replica_without_its_container_is_replaced() -> None:
-    assert verdict(None) == Replace("its container is gone")
+    assert verdict(None) == Replace("its container is gone", failed=True)
 
 
 def test_a_lost_container_is_the_reason_even_when_the_specification_changed_too() -> None:
-    assert judge(REPLICA, service(web("nginx:2")), answers(), None) == Replace("its container is gone")
+    assert judge(REPLICA, service(web("nginx:2")), answers(), None) == Replace("its container is gone", failed=True)
 
 
 def test_another_image_is_named_with_the_old_one() -> None:
@@ -85,9 +85,9 @@ def test_a_changed_number_of_replicas_changes_no_replica() -> None:
     [
         ("running", Keep()),
         ("paused", Keep()),
-        ("created", Replace("it never started")),
-        ("removing", Replace("its container is removing")),
-        ("unknown", Replace("its container is unknown")),
+        ("created", Replace("it never started", failed=True)),
+        ("removing", Replace("its container is removing", failed=True)),
+        ("unknown", Replace("its container is unknown", failed=True)),
     ],
 )
 def test_the_container_s_state_decides(state: ContainerState, expected: Verdict) -> None:
@@ -108,8 +108,8 @@ def test_what_ended_as_its_restart_policy_lets_it_stays_ended(
     ("condition", "exit_code"), [("always", 0), ("always", 1), ("unless-stopped", 0), ("on-failure", 1)]
 )
 def test_what_must_not_stay_ended_is_replaced(condition: RestartCondition, exit_code: int) -> None:
-    assert ended(condition, exit_code) == Replace(f"it exited with {exit_code}")
+    assert ended(condition, exit_code) == Replace(f"it exited with {exit_code}", failed=True)
 
 
 def test_running_out_of_memory_is_told() -> None:
-    assert ended("always", 137, oom=True) == Replace("it exited with 137, out of memory")
+    assert ended("always", 137, oom=True) == Replace("it exited with 137, out of memory", failed=True)
