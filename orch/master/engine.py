@@ -116,7 +116,7 @@ class Engine:
     async def execute(self, plan: Plan, view: View, done: Callable[[Outcome], None]) -> list[Outcome]:
         """Do what was planned, or a part of it. `view` is what it was planned from, with `acting`."""
         assert view.fence is not None
-        return await self._executor.run(plan, view.fence, done)
+        return await self._executor.run(plan, dict.fromkeys(self._hosts, view.fence), done)
 
     def _next_fence(self) -> Fence:
         """Whoever acts has the state's lock, so that terms are in order."""

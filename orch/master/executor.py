@@ -59,9 +59,16 @@ class Executor:
         self._cluster, self._hosts, self._pool, self._store = cluster, hosts, pool, store
         self._run_seconds = run_seconds
 
-    async def run(self, plan: Plan, fence: Fence, done: Callable[[Outcome], None]) -> list[Outcome]:
-        """The outcome of every action; `done` gets each as it happens. `fence` is of the look that the plan is made
-        from: nodes that were looked at since refuse all of it."""
+    async def run(
+        self,
+        plan: Plan,
+        fences: Mapping[str, Fence],
+        done: Callable[[Outcome], None],
+        ended: Callable[[Slot], None] = lambda slot: None,
+    ) -> list[Outcome]:
+        """The outcome of every action; `done` gets each as it happens, `ended` each slot when nothing more is to be
+        done there. `fences`: of the look at each node that the plan is made from; one that was looked at anew since
+        refuses."""
         self._store.commit(_before(plan.actions, plan.volumes))
         outcomes: list[Outcome] = []
 
@@ -72,44 +79,50 @@ class Executor:
         for action in plan.actions:
             if isinstance(action, Adopt):
                 note(Outcome(action))
-        try:
-            async with asyncio.TaskGroup() as group:
-                shared, leaving = _Once(), _Leaving(plan.actions)
-                for chain in _chains(plan.actions):
-                    group.create_task(self._run_chain(chain, fence, shared, leaving, note))
-        finally:
-            # Broken off half-way, what was done is still noted; the next plan finds the rest on the nodes.
-            self._store.commit(_after(outcomes, self._store.replicas()))
+                ended(action.replica.slot)
+        shared, leaving = _Once(), _Leaving(plan.actions)
+        async with asyncio.TaskGroup() as group:
+            for slot, chain in _chains(plan.actions).items():
+                group.create_task(self._run_chain(slot, chain, fences, shared, leaving, note, ended))
         return outcomes
 
     async def _run_chain(
         self,
+        slot: Slot,
         chain: Sequence[Run | Remove | Forget],
-        fence: Fence,
+        fences: Mapping[str, Fence],
         shared: _Once,
         leaving: _Leaving,
         note: Callable[[Outcome], None],
+        ended: Callable[[Slot], None],
     ) -> None:
         """One slot, wherever its replicas are. After a failure the rest is skipped: an old replica that could
         not be removed still has the slot."""
         failed = False
-        for action in chain:
-            if isinstance(action, Run) and action.replica.ports and not failed:
-                # The plan counts on ports that another slot's old replica has until it is gone.
-                await leaving.gone_from(action.replica.node)
-            outcome = Outcome(action, skipped=True) if failed else await self._act(action, fence, shared)
-            leaving.note(action)
-            note(outcome)
-            failed = failed or bool(outcome.error)
+        outcomes: list[Outcome] = []
+        try:
+            for action in chain:
+                if isinstance(action, Run) and action.replica.ports and not failed:
+                    # The plan counts on ports that another slot's old replica has until it is gone.
+                    await leaving.gone_from(action.replica.node)
+                outcome = Outcome(action, skipped=True) if failed else await self._act(action, fences, shared)
+                leaving.note(action)
+                outcomes.append(outcome)
+                note(outcome)
+                failed = failed or bool(outcome.error)
+        finally:
+            # Broken off half-way, what was done is still noted; the next plan finds the rest on the nodes.
+            self._store.commit(_after(outcomes, self._store.replicas()))
+            ended(slot)
 
-    async def _act(self, action: Run | Remove | Forget, fence: Fence, shared: _Once) -> Outcome:
+    async def _act(self, action: Run | Remove | Forget, fences: Mapping[str, Fence], shared: _Once) -> Outcome:
         node = action.replica.node
         if node not in self._hosts:
             return Outcome(action)  # It has left the inventory, and what is to be forgotten there with it.
         link = self._pool.link(self._hosts[node])
         try:
             for step in steps_of(self._cluster, action, run_seconds=self._run_seconds):
-                await shared.do(node, step.once, partial(self._take, link, step, fence, action.replica))
+                await shared.do(node, step.once, partial(self._take, link, step, fences[node], action.replica))
         except HostError as error:
             return Outcome(action, error.reason, lost=not isinstance(error, CommandError))
         except ValueError as error:
@@ -178,13 +191,13 @@ class _Leaving:
             await self._gone[node].wait()
 
 
-def _chains(actions: Iterable[Action]) -> list[list[Run | Remove | Forget]]:
+def _chains(actions: Iterable[Action]) -> dict[Slot, list[Run | Remove | Forget]]:
     """Actions by slot, in the plan's order."""
     chains: dict[Slot, list[Run | Remove | Forget]] = {}
     for action in actions:
         if not isinstance(action, Adopt):
             chains.setdefault(action.replica.slot, []).append(action)
-    return list(chains.values())
+    return chains
 
 
 def _before(actions: Iterable[Action], volumes: Sequence[Volume]) -> Changes:

@@ -40,6 +40,13 @@ class HeldConnection:
             self._failures, self._failure = 0, None
             return self._connection
 
+    def drop(self) -> None:
+        """Whoever uses it is told that it is lost; the next one opens another, at once."""
+        self._failure = None
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None
+
     async def close(self) -> None:
         if self._connection is not None:
             self._connection.abort()

@@ -141,6 +141,10 @@ class Link:
         killer = Stream(self.host.name, pipe, wire, _nothing)
         await killer.run(end_tree(pid, spare_root=spare_root), lambda data, stderr: None, None, _KILL_SECONDS)
 
+    def drop(self) -> None:
+        """Give the connection up, as one that says nothing any more; whatever comes next opens a fresh one."""
+        self._connection.drop()
+
     async def close(self) -> None:
         if self._recovering:
             _, late = await asyncio.wait(self._recovering, timeout=_MOMENT)

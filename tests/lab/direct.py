@@ -36,7 +36,7 @@ class Direct:
         """Nodes are looked at first, as before any change."""
         self.fence = Fence(self.fence.owner, self.fence.term, self.fence.look + 1)
         await observe_fleet(self._pool, list(self._hosts.values()), self.cluster, fence=self.fence)
-        return await self.executor.run(Plan(actions), self.fence, lambda _: None)
+        return await self.executor.run(Plan(actions), dict.fromkeys(self._hosts, self.fence), lambda _: None)
 
     def start(
         self, spec: ServiceSpec, node: str, *, volumes: Sequence[VolumeSpec] = (), files: Sequence[FileSpec] = ()

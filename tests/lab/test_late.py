@@ -127,7 +127,7 @@ async def test_a_start_from_before_the_last_look_is_refused_by_its_node(op: Oper
         assert [o.error for o in await at.do(run)] == [""]
         late = Fence(at.fence.owner, at.fence.term, at.fence.look - 1)
 
-        outcomes = await at.executor.run(Plan((at.stop(run),)), late, lambda _: None)
+        outcomes = await at.executor.run(Plan((at.stop(run),)), {"w1": late}, lambda _: None)
 
         assert [o.error for o in outcomes] == ["a later command has been here meanwhile, and this one came to nothing"]
         assert list(op.containers("w1")) == [run.replica.container]

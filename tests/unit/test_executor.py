@@ -52,7 +52,7 @@ class Bench:
 
     async def run_plan(self, plan: Plan) -> list[Outcome]:
         async with asyncio.timeout(SECONDS_ALLOWED):
-            return await self._executor.run(plan, FENCE, self._tell)
+            return await self._executor.run(plan, dict.fromkeys(("w1", "w2", "w3"), FENCE), self._tell)
 
     def _tell(self, outcome: Outcome) -> None:
         self.told.append(outcome)
