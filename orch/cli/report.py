@@ -17,9 +17,10 @@ from orch.model.plan import Action, Adopt, Forget, Plan, Refusal, Remove, Run
 from orch.model.replica import Slot
 
 if TYPE_CHECKING:
-    from orch.master.engine import Applied, View
+    from orch.master.engine import Applied
     from orch.master.settle import Unsettled
     from orch.master.volumes import Emptied
+    from orch.model.view import View
 
 _KINDS = {Run: "run", Remove: "remove", Forget: "forget", Adopt: "adopt"}
 CHANGES_TO_MAKE = 10

@@ -44,7 +44,9 @@ class Course(msgspec.Struct, frozen=True):
         given = {}
         for node in nodes:
             seen = observed[node.name]
-            if isinstance(seen, Unreachable) and seen.since is not None and now - seen.since >= self.move_after:
+            if not isinstance(seen, Unreachable) or seen.suspect or seen.since is None:
+                continue
+            if now - seen.since >= self.move_after:
                 given[node.name] = f"{node.name} has not answered for {now - seen.since:.0f} s"
         return given
 

@@ -166,7 +166,7 @@ def _node_row(node: NodeSpec, observation: NodeObservation, replicas: list[Repli
     if isinstance(observation, Unreachable):
         return NodeStatus(
             node,
-            "unreachable",
+            node_state(observation),
             None,
             requested,
             None,

@@ -22,21 +22,13 @@ from orch.model.node import NodeObservation, Reachable
 from orch.model.plan import Desired, Plan, Run
 from orch.model.replica import Replica
 from orch.model.spec import ServiceSpec, StackSpec
+from orch.model.view import View
 from orch.observe.fleet import observe_fleet
 from orch.remote.pool import Pool
 from orch.store.protocol import Changes, Store, changed_stacks
 
 ROUNDS = 3
 """How often one command looks again. What has not settled by then is told, not chased."""
-
-
-class View(msgspec.Struct, frozen=True):
-    """What is wanted and what was seen, at one time. `fence` is what the look left on the nodes, for what follows from
-    it; None when it only looked."""
-
-    desired: Desired
-    observed: Mapping[str, NodeObservation]
-    fence: Fence | None = None
 
 
 class Applied(msgspec.Struct, frozen=True):

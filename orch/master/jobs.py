@@ -10,12 +10,13 @@ from pathlib import Path
 from orch.controllers.jobs import PREFIX, is_job, only
 from orch.errors import CommandError, ConnectError, RefusedError, StateError
 from orch.inventory.fleet import Fleet
-from orch.master.engine import Engine, View
+from orch.master.engine import Engine
 from orch.master.executor import Outcome
 from orch.master.said import Said
 from orch.model.plan import Forget
 from orch.model.replica import Replica
 from orch.model.spec import StackSpec
+from orch.model.view import View
 from orch.podman.jobs import Ended, is_gone, logs_script, parse_ended, wait_script
 from orch.remote.link import Link
 from orch.remote.pool import Pool

@@ -12,7 +12,7 @@ from orch.model.instant import Instant
 from orch.model.replica import Slot
 from orch.model.resources import Resources
 
-NodeState = Literal["ready", "unreachable", "unsuitable"]
+NodeState = Literal["ready", "suspect", "unreachable", "unsuitable"]
 Effect = Literal["NoSchedule", "NoExecute"]
 
 _TAINT_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,251}[A-Za-z0-9])?"
@@ -112,11 +112,12 @@ class Reachable(msgspec.Struct, frozen=True, tag="reachable"):
 
 class Unreachable(msgspec.Struct, frozen=True, tag="unreachable"):
     """The node did not answer at `at`: nothing is known of its containers. `since` is when it was last heard, where
-    somebody listens all the time."""
+    somebody listens all the time; `suspect`: it has only gone silent, and is being looked at once more."""
 
     at: Instant
     reason: str
     since: Instant | None = None
+    suspect: bool = False
 
 
 NodeObservation: TypeAlias = Reachable | Unreachable
@@ -124,8 +125,8 @@ NodeObservation: TypeAlias = Reachable | Unreachable
 
 def node_state(observation: NodeObservation) -> NodeState:
     match observation:
-        case Unreachable():
-            return "unreachable"
+        case Unreachable(suspect=suspect):
+            return "suspect" if suspect else "unreachable"
         case Reachable(problem=problem):
             return "unsuitable" if problem else "ready"
 

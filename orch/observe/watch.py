@@ -1,4 +1,5 @@
-"""The watch of a node's figures: the text of the loop that runs there, and the pure reading of its lines."""
+"""The watch of a node: the text of the loop that runs there, and the pure reading of its lines, which are frames of
+figures and podman's events."""
 
 from __future__ import annotations
 
@@ -7,11 +8,12 @@ import msgspec
 from orch.model.instant import Instant
 from orch.observe.figures import CpuTime, cpu_time, decimal, memory, memory_used
 from orch.observe.texts import script
+from orch.podman.inspect import filter_of
 
 INTERVAL_SECONDS = 2.0
 
 _KIND = "node"
-"""The first word of a frame; what else comes to share the channel begins in another way."""
+"""The first word of a frame; an event is a JSON object."""
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -28,9 +30,27 @@ class Frame(msgspec.Struct, frozen=True):
     load: float
 
 
-def watch_script(interval: float = INTERVAL_SECONDS) -> str:
-    """Shell text that prints a line for `parse_frame` every `interval` seconds, until its output is closed."""
-    return script({"interval": f"{interval:g}"}, "figures.sh", "watch.sh")
+class Event(msgspec.Struct, frozen=True):
+    """What happened to a container: `status` is podman's word for it, such as died or start; `health` what its check
+    said, if that is what happened."""
+
+    name: str = msgspec.field(name="Name", default="")
+    status: str = msgspec.field(name="Status", default="")
+    health: str = msgspec.field(name="HealthStatus", default="")
+
+
+def watch_script(interval: float = INTERVAL_SECONDS, *, cluster: str = "") -> str:
+    """Shell text that prints a line for `parse_line` every `interval` seconds, and one for each event of the cluster's
+    containers, if one is named, until its output is closed."""
+    settings = {"interval": f"{interval:g}", "cluster_filter": filter_of(cluster) if cluster else ""}
+    return script(settings, "figures.sh", "watch.sh")
+
+
+def parse_line(line: str, now: Instant) -> Frame | Event:
+    """Raises ValueError when it is neither; `now` as for `parse_frame`."""
+    if not line.startswith("{"):
+        return parse_frame(line, now)
+    return msgspec.json.decode(line, type=Event)
 
 
 def parse_frame(line: str, now: Instant) -> Frame:

@@ -10,11 +10,12 @@ import pytest
 from orch.cli.progress import Progress
 from orch.cli.report import report_applied
 from orch.cli.settings import Settings
-from orch.master.engine import Applied, View
+from orch.master.engine import Applied
 from orch.master.executor import Outcome
 from orch.master.settle import Unsettled
 from orch.master.volumes import Emptied
 from orch.model.plan import Desired, Forget, Plan, Run
+from orch.model.view import View
 from tests.unit.clusters import CLUSTER, answers, container_of, node, replica_of, shop, web
 
 WEB = web(replicas=2)
