@@ -89,10 +89,10 @@ def _describer(kind: str, name: str) -> Callable[[Seen], Description | None]:
 
 
 async def _describe(settings: Settings, describer: Callable[[Seen], Description | None], what: str) -> int:
-    from orch.master.runtime import engine
+    from orch.api.operations import operations
 
     fleet = load_fleet(settings)
-    async with engine(fleet, settings.state, open_pool(settings), changing=False) as running:
+    async with operations(fleet, settings.state, open_pool(settings), changing=False) as running:
         view, plan = await running.plan(Changes())
     found = describer(Seen(view.desired, view.observed, plan))
     if found is None:
@@ -103,10 +103,10 @@ async def _describe(settings: Settings, describer: Callable[[Seen], Description 
 
 
 async def _get(settings: Settings, kind: str, name: str | None) -> int:
-    from orch.master.runtime import engine
+    from orch.api.operations import operations
 
     fleet = load_fleet(settings)
-    async with engine(fleet, settings.state, open_pool(settings), changing=False) as running:
+    async with operations(fleet, settings.state, open_pool(settings), changing=False) as running:
         objects = stored_objects(running.desired(Changes()), kind)
     if name is None:
         _dump(settings, list(objects.values()))

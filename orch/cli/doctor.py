@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 import msgspec
 
-from orch.cli.fleet import load_fleet, open_pool, run_async
+from orch.cli.fleet import CONNECT_SECONDS, load_fleet, open_pool, run_async
 from orch.cli.output import Column, Row, emit, note
 from orch.cli.settings import Settings, current_settings, settings_options
 from orch.controllers.doctor import diagnose, exit_status
@@ -51,7 +51,7 @@ async def _examine(settings: Settings, hosts: Sequence[Host]) -> dict[str, Exami
     from orch.observe.doctor import examine_fleet
 
     async with open_pool(settings) as pool, open_pool(settings) as unprivileged:
-        return await examine_fleet(pool, unprivileged, hosts, timeout=settings.timeout)
+        return await examine_fleet(pool, unprivileged, hosts, timeout=settings.timeout or CONNECT_SECONDS)
 
 
 def _rows(hosts: Sequence[str], findings: Sequence[Finding]) -> list[Row]:

@@ -18,14 +18,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CONNECT_SECONDS = 10.0
+"""How long a host may take to let a command in that says nothing of it."""
+
 
 def load_fleet(settings: Settings) -> Fleet:
     """Raises InputError."""
     return read_fleet(settings.inventory)
 
 
-def open_pool(settings: Settings) -> Pool:
-    """Connections as the settings want them, with questions for whoever sits at the terminal."""
+def open_pool(settings: Settings, *, timeout: float = CONNECT_SECONDS) -> Pool:
+    """Connections as the settings want them, with questions for whoever sits at the terminal. `timeout` is for when
+    they say nothing of it."""
     from orch.cli.ask import Terminal
     from orch.remote.dial import allow_descriptors
     from orch.remote.pool import Pool
@@ -33,7 +37,7 @@ def open_pool(settings: Settings) -> Pool:
     allow_descriptors()
     # What an old host can no better; cryptography would tell of it once for each, and on standard error.
     warnings.filterwarnings("ignore", category=UserWarning, module="asyncssh")
-    return Pool(connect_timeout=settings.timeout, asker=Terminal(), accept_new=settings.accept_new)
+    return Pool(connect_timeout=settings.timeout or timeout, asker=Terminal(), accept_new=settings.accept_new)
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

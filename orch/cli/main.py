@@ -32,8 +32,10 @@ _COMMANDS = {
     "rm": ("orch.cli.stack", "Remove stacks and all their containers."),
     "run": ("orch.cli.run", "Run COMMAND on every host that PATTERN matches."),
     "scale": ("orch.cli.stack", "Change how many replicas services have."),
+    "serve": ("orch.cli.serve", "The master: keeps everything as it is wanted, until it is ended."),
     "services": ("orch.cli.service", "The services: how many replicas each should have, and has."),
     "stacks": ("orch.cli.service", "The stacks: their services, and how many replicas run."),
+    "status": ("orch.cli.serve", "How the master is."),
     "version": ("orch.cli.version", "Print orch's version."),
 }
 """Name → module that has the command, and its line in the help: modules load only when they are used."""
@@ -42,6 +44,7 @@ _SECTIONS = {
     "Stacks": ("plan", "apply", "scale", "rm", "job", "image"),
     "What there is": ("stacks", "services", "ps", "nodes", "describe", "get"),
     "Hosts": ("run", "doctor", "inventory", "lab"),
+    "The master": ("serve", "status"),
     "Other": ("version",),
 }
 """How the help lists them; one that is in none of these comes last."""

@@ -48,10 +48,10 @@ def nodes_command() -> int:
 
 
 async def _nodes(settings: Settings) -> int:
-    from orch.master.runtime import engine
+    from orch.api.operations import operations
 
     fleet = load_fleet(settings)
-    async with engine(fleet, settings.state, open_pool(settings), changing=False) as running:
+    async with operations(fleet, settings.state, open_pool(settings), changing=False) as running:
         observed = await running.observe(sample_seconds=SAMPLE_SECONDS)
         rows = node_statuses(running.desired(Changes()), observed)
 

@@ -42,10 +42,10 @@ def ps_command(name: str | None) -> int:
 
 
 async def _ps(settings: Settings, name: str | None) -> int:
-    from orch.master.runtime import engine
+    from orch.api.operations import operations
 
     fleet = load_fleet(settings)
-    async with engine(fleet, settings.state, open_pool(settings), changing=False) as running:
+    async with operations(fleet, settings.state, open_pool(settings), changing=False) as running:
         observed = await running.observe()
         rows = replica_statuses(running.desired(Changes()), observed)
     if name is not None:

@@ -55,10 +55,10 @@ def stacks_command() -> int:
 
 
 async def _show(settings: Settings, rows: Rows, columns: Sequence[Column]) -> int:
-    from orch.master.runtime import engine
+    from orch.api.operations import operations
 
     fleet = load_fleet(settings)
-    async with engine(fleet, settings.state, open_pool(settings), changing=False) as running:
+    async with operations(fleet, settings.state, open_pool(settings), changing=False) as running:
         observed = await running.observe()
         data, shown = rows(running.desired(Changes()), observed)
     emit(settings, data, shown, columns)

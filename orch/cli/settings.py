@@ -17,7 +17,8 @@ _KEY = "orch.settings"
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """`timeout`: seconds that a host may take to let us in. `accept_new`: trust hosts of which no key is known."""
+    """`timeout`: seconds that a host may take to let us in; None: whatever suits the command. `accept_new`: trust hosts
+    of which no key is known."""
 
     inventory: tuple[Path, ...] = ()
     state: Path | None = None
@@ -25,7 +26,7 @@ class Settings(msgspec.Struct, frozen=True):
     verbose: bool = False
     quiet: bool = False
     color: bool = False
-    timeout: float = 10.0
+    timeout: float | None = None
     accept_new: bool = False
 
 
@@ -74,7 +75,7 @@ _OPTIONS = (
         "--timeout",
         type=click.FloatRange(min=0.1),
         metavar="SECONDS",
-        help="How long a host may take to let us in. Default: 10.",
+        help="How long a host may take to let us in. Default: 10, for serve 4.",
     ),
     _option(
         "--accept-new",
@@ -98,7 +99,7 @@ def current_settings() -> Settings:
         and sys.stdout.isatty()
         and not given.get("no_color")
         and not os.environ.get("NO_COLOR"),
-        timeout=given.get("timeout", 10.0),
+        timeout=given.get("timeout"),
         accept_new=given.get("accept_new", False),
     )
 

@@ -24,7 +24,7 @@ from orch.stackfile.compose import MAX_REPLICAS, StackFile, read_stack
 from orch.store.protocol import Changes, Key
 
 if TYPE_CHECKING:
-    from orch.master.engine import Engine
+    from orch.api.operations import Operations
 
 F = TypeVar("F", bound=Callable[..., Any])
 _TARGET = re.compile(r"([^/=]+)/([^/=]+)=(\d{1,6})")
@@ -189,19 +189,19 @@ def _print_config(settings: Settings, stack_file: StackFile) -> int:
 
 async def _change(
     settings: Settings,
-    decide: Callable[[Engine], Changes],
+    decide: Callable[[Operations], Changes],
     stacks: Sequence[str],
     *,
     dry_run: bool,
     wait_seconds: float = 0,
     volumes: bool = False,
 ) -> int:
-    from orch.master.runtime import engine
+    from orch.api.operations import operations
 
     if settings.output not in {"table", "json"}:
         raise UsageError("plans and changes print as text or -o json")
     fleet = load_fleet(settings)
-    async with engine(fleet, settings.state, open_pool(settings), changing=not dry_run) as running:
+    async with operations(fleet, settings.state, open_pool(settings), changing=not dry_run) as running:
         changes = decide(running)
         if dry_run:
             view, plan = await running.plan(changes)
@@ -212,7 +212,7 @@ async def _change(
         return report_applied(settings, applied, stacks, progress.lost, emptied)
 
 
-def _put(settings: Settings, engine: Engine, spec: StackSpec, prune: bool) -> Changes:
+def _put(settings: Settings, engine: Operations, spec: StackSpec, prune: bool) -> Changes:
     """The stack as the file has it; services that only the store has stay, unless pruned."""
     stored = next((s for s in engine.stacks() if s.name == spec.name), None)
     extra = [s for s in stored.services if spec.service(s.name) is None] if stored else []
@@ -243,7 +243,7 @@ def _read_target(target: str) -> tuple[tuple[str, str], int]:
     return (match[1], match[2]), int(match[3])
 
 
-def _scaled(engine: Engine, wanted: dict[tuple[str, str], int]) -> Changes:
+def _scaled(engine: Operations, wanted: dict[tuple[str, str], int]) -> Changes:
     stacks = {s.name: s for s in engine.stacks()}
     for (stack, service), replicas in wanted.items():
         _require(stack, list(stacks))
@@ -257,7 +257,7 @@ def _scaled(engine: Engine, wanted: dict[tuple[str, str], int]) -> Changes:
     return Changes(put=tuple(stacks[stack] for stack in sorted({stack for stack, _ in wanted})))
 
 
-def _removed(engine: Engine, stacks: Sequence[str]) -> Changes:
+def _removed(engine: Operations, stacks: Sequence[str]) -> Changes:
     # One whose node was away may have been removed already and still have containers.
     known = sorted({s.name for s in engine.stacks()} | engine.recorded_stacks())
     for stack in stacks:

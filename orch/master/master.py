@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+import msgspec
 
 from orch.controllers.cluster import plan_cluster
 from orch.controllers.course import MOVE_SECONDS, Course
@@ -15,7 +18,7 @@ from orch.master.executor import Executor, Outcome
 from orch.master.watch import NodeWatch
 from orch.model.fence import Fence, Mastership
 from orch.model.instant import Instant
-from orch.model.node import Reachable
+from orch.model.node import Reachable, node_state
 from orch.model.plan import Desired, Plan
 from orch.model.replica import Slot
 from orch.model.view import View
@@ -24,16 +27,29 @@ from orch.store.protocol import Changes, Store
 
 FIRST_LOOK_SECONDS = 10.0
 _DEBOUNCE_SECONDS = 0.02
-_KEPT_OUTCOMES = 1000
+
+
+class Health(msgspec.Struct, frozen=True):
+    """`nodes`: how many are in which state. `passes` of the loop since the start, `pass_seconds` what the last one
+    took; `busy`: slots that are being worked on."""
+
+    started_at: Instant
+    term: int
+    nodes: dict[str, int]
+    passes: int
+    pass_seconds: float
+    busy: int
+    revision: int
 
 
 class Master:
     """`run` never returns. Whoever makes one holds the state's lock."""
 
     def __init__(self, fleet: Fleet, pool: Pool, store: Store) -> None:
-        self._fleet, self._store = fleet, store
-        hosts = {host.name: host for host in fleet.hosts}
-        self._executor = Executor(fleet.cluster, hosts, pool, store)
+        self.cluster = fleet.cluster
+        self._fleet, self.pool, self.store = fleet, pool, store
+        self.hosts = {host.name: host for host in fleet.hosts}
+        self._executor = Executor(fleet.cluster, self.hosts, pool, store)
         self.fence = self._succeed()
         self._wake = asyncio.Event()
         self._busy: dict[Slot, dict[str, int] | None] = {}
@@ -44,8 +60,9 @@ class Master:
             host.name: NodeWatch(host, fleet.cluster, pool, self.fence, self._wake.set) for host in fleet.hosts
         }
         self.plan = Plan()
-        self.outcomes: list[Outcome] = []
-        self.passes = 0
+        self.passes, self._pass_seconds = 0, 0.0
+        self._started_at = time.time()
+        self._told: list[Callable[[Outcome], None]] = []
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -65,11 +82,22 @@ class Master:
         desired = Desired(
             cluster=self._fleet.cluster,
             nodes=tuple(host.node for host in self._fleet.hosts),
-            stacks=self._store.stacks(),
-            replicas=self._store.replicas(),
-            volumes=self._store.volumes(),
+            stacks=self.store.stacks(),
+            replicas=self.store.replicas(),
+            volumes=self.store.volumes(),
         )
         return View(desired, {name: watch.observation for name, watch in self.watches.items()})
+
+    def health(self) -> Health:
+        return Health(
+            started_at=self._started_at,
+            term=self.fence.term,
+            nodes=dict(Counter(node_state(watch.observation) for watch in self.watches.values())),
+            passes=self.passes,
+            pass_seconds=self._pass_seconds,
+            busy=len(self._busy),
+            revision=self.store.revision,
+        )
 
     def busy(self, stacks: Collection[str]) -> bool:
         """Whether anything of these stacks is being worked on."""
@@ -77,7 +105,7 @@ class Master:
 
     def change(self, changes: Changes, hurried: Collection[str]) -> None:
         """Write down what is wanted, and go about it. Nothing of `hurried` stacks waits because it failed before."""
-        self._store.commit(changes)
+        self.store.commit(changes)
         self._hurried |= dict.fromkeys(hurried, time.time())
         self._wake.set()
 
@@ -87,22 +115,23 @@ class Master:
             await self._moved.wait()
 
     def _succeed(self) -> Fence:
-        held = next(iter(self._store.all(Mastership)), None) or Mastership(secrets.token_hex(8))
+        held = next(iter(self.store.all(Mastership)), None) or Mastership(secrets.token_hex(8))
         own = held.succeeded(time.time())
-        self._store.commit(Changes(put=(own,)))
+        self.store.commit(Changes(put=(own,)))
         return Fence(own.owner, own.term, 0)
 
     async def _reconcile(self, group: asyncio.TaskGroup) -> None:
+        began = time.perf_counter()
         self._free()
         view = self.view()
         course = Course(frozenset(self._busy), MOVE_SECONDS, patient=True, hurried=dict(self._hurried))
         self.plan = plan_cluster(view.desired, view.observed, now=time.time(), course=course)
-        self.passes += 1
+        self.passes, self._pass_seconds = self.passes + 1, time.perf_counter() - began
         if self.plan.actions:
             self._busy |= {action.replica.slot: None for action in self.plan.actions}
             group.create_task(self._execute(self.plan))
         elif self.plan.volumes:
-            self._store.commit(Changes(self.plan.volumes))
+            self.store.commit(Changes(self.plan.volumes))
         async with self._moved:
             self._moved.notify_all()
 
@@ -119,9 +148,18 @@ class Master:
     def _fences(self) -> Mapping[str, Fence]:
         return {name: watch.fence for name, watch in self.watches.items()}
 
+    @contextmanager
+    def telling(self, note: Callable[[Outcome], None]) -> Iterator[None]:
+        """`note` is given every outcome meanwhile."""
+        self._told.append(note)
+        try:
+            yield
+        finally:
+            self._told.remove(note)
+
     def _note(self, outcome: Outcome) -> None:
-        self.outcomes.append(outcome)
-        del self.outcomes[:-_KEPT_OUTCOMES]
+        for note in self._told:
+            note(outcome)
 
     def _free(self) -> None:
         """Slots of which the outcome has been seen, or cannot be seen now."""

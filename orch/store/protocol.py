@@ -64,6 +64,13 @@ def kind_of(kind: type[Stored]) -> KindOf:
     return _OF_TYPE[kind]
 
 
+def type_of(kind: Kind) -> type[Stored]:
+    """Raises ValueError for a kind that there is not."""
+    if kind not in _OF_KIND:
+        raise ValueError(f"there is no kind {kind!r} of stored objects")
+    return _OF_KIND[kind].type
+
+
 def key_of(stored: Stored) -> Key:
     of = _OF_TYPE[type(stored)]
     return Key(of.kind, of.name(stored))

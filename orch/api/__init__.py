@@ -1,0 +1,1 @@
+"""What a running master offers on its socket, and its clients."""

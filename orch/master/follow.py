@@ -1,0 +1,103 @@
+"""Changes through a resident master, followed until they have been carried out or it is known why not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+import msgspec
+
+from orch.controllers.settle import Waiting, settling
+from orch.master.engine import Applied, Watcher
+from orch.master.executor import Outcome
+from orch.master.master import Master
+from orch.master.settle import Patience
+from orch.master.volumes import Emptied, empty_stacks
+from orch.model.node import Reachable
+from orch.model.plan import Plan
+from orch.model.replica import Replica
+from orch.model.spec import ServiceSpec
+from orch.model.view import View
+from orch.store.protocol import Changes
+
+_LOOK_SECONDS = 0.5
+
+
+class Follower(Watcher, Protocol):
+    async def flush(self) -> None:
+        """Hand on what was told."""
+
+
+async def apply(
+    master: Master, changed: Changes, follower: Follower, *, stacks: Collection[str], wait_seconds: float
+) -> Applied:
+    """As Engine.apply, while the master does what there is to do."""
+    outcomes: list[Outcome] = []
+
+    def note(outcome: Outcome) -> None:
+        if outcome.action.replica.slot.stack in stacks:
+            outcomes.append(outcome)
+            follower.done(outcome)
+
+    with master.telling(note):
+        until = time.monotonic() + wait_seconds
+        passed = master.passes
+        master.change(changed, stacks)
+        while True:
+            await master.moved()
+            await follower.flush()
+            if master.passes == passed or master.busy(stacks):
+                continue
+            view, plan = master.view(), _of(master.plan, stacks)
+            waiting = [] if any(o.error for o in outcomes) else _waiting(view, stacks)
+            if not waiting or time.monotonic() >= until:
+                break
+            follower.waiting(waiting)
+            await follower.flush()
+            await asyncio.sleep(min(_LOOK_SECONDS, max(0.0, until - time.monotonic())))
+            for node in {replica.node for replica in waiting}:
+                master.watches[node].look_soon()
+    if not wait_seconds:
+        return Applied(view, plan, outcomes)
+    patience = Patience(view.desired.cluster, master.hosts, master.pool, seconds=0)
+    awaited = await patience.wait(_replicas(view, stacks), view.observed, lambda left: None)
+    return Applied(view, plan, outcomes, awaited.unsettled)
+
+
+async def empty(master: Master, stacks: Collection[str]) -> list[Emptied]:
+    """As Engine.empty."""
+    view = master.view()
+    return await empty_stacks(view.desired.cluster, master.hosts, master.pool, master.store, view.observed, stacks)
+
+
+def _of(plan: Plan, stacks: Collection[str]) -> Plan:
+    """What a plan has to say of these stacks and of the nodes."""
+    return msgspec.structs.replace(
+        plan,
+        actions=tuple(a for a in plan.actions if a.replica.slot.stack in stacks),
+        refusals=tuple(r for r in plan.refusals if r.node or r.object.split("/")[0] in stacks),
+    )
+
+
+def _replicas(view: View, stacks: Collection[str]) -> list[tuple[Replica, ServiceSpec]]:
+    """Those as they are wanted, on nodes of which something is known."""
+    specs = view.desired.services()
+    usable = {name for name, seen in view.observed.items() if isinstance(seen, Reachable) and not seen.problem}
+    return [
+        (replica, spec)
+        for replica in view.desired.replicas
+        if replica.slot.stack in stacks
+        and replica.node in usable
+        and (spec := specs.get((replica.slot.stack, replica.slot.service))) is not None
+        and spec.hash == replica.spec_hash
+    ]
+
+
+def _waiting(view: View, stacks: Collection[str]) -> Sequence[Replica]:
+    return [
+        replica
+        for replica, spec in _replicas(view, stacks)
+        if isinstance(settling(replica, spec, view.observed[replica.node]), Waiting)
+    ]
