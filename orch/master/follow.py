@@ -48,10 +48,12 @@ async def apply(
         while True:
             await master.moved()
             await follower.flush()
-            if master.passes == passed or master.busy(stacks):
+            # The master tries again what has failed; whoever applied it wants to know.
+            failed = {o.action.replica.slot for o in outcomes if o.error}
+            if master.passes == passed or master.busy(stacks) - failed:
                 continue
             view, plan = master.view(), _of(master.plan, stacks)
-            waiting = [] if any(o.error for o in outcomes) else _waiting(view, stacks)
+            waiting = [] if failed else _waiting(view, stacks)
             if not waiting or time.monotonic() >= until:
                 break
             follower.waiting(waiting)
@@ -62,7 +64,8 @@ async def apply(
     if not wait_seconds:
         return Applied(view, plan, outcomes)
     patience = Patience(view.desired.cluster, master.hosts, master.pool, seconds=0)
-    awaited = await patience.wait(_replicas(view, stacks), view.observed, lambda left: None)
+    pairs = [(replica, spec) for replica, spec in _replicas(view, stacks) if replica.slot not in failed]
+    awaited = await patience.wait(pairs, view.observed, lambda left: None)
     return Applied(view, plan, outcomes, awaited.unsettled)
 
 

@@ -99,9 +99,9 @@ class Master:
             revision=self.store.revision,
         )
 
-    def busy(self, stacks: Collection[str]) -> bool:
-        """Whether anything of these stacks is being worked on."""
-        return any(slot.stack in stacks for slot in self._busy)
+    def busy(self, stacks: Collection[str]) -> set[Slot]:
+        """The slots of these stacks that are being worked on."""
+        return {slot for slot in self._busy if slot.stack in stacks}
 
     def change(self, changes: Changes, hurried: Collection[str]) -> None:
         """Write down what is wanted, and go about it. Nothing of `hurried` stacks waits because it failed before."""
