@@ -93,9 +93,10 @@ def _storage(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _timeout(patient: Patient) -> Iterator[Finding]:
-    if "timeout" not in patient.seen.programs:
-        yield patient.lacks("error", "timeout", "coreutils", "containers")
+def _tools(patient: Patient) -> Iterator[Finding]:
+    for program, package in (("timeout", "coreutils"), ("flock", "util-linux")):
+        if program not in patient.seen.programs:
+            yield patient.lacks("error", program, package, "containers")
 
 
 def _packet_filter(patient: Patient) -> Iterator[Finding]:
@@ -225,7 +226,7 @@ AILMENTS: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
     _podman,
     _backend,
     _storage,
-    _timeout,
+    _tools,
     _controllers,
     _packet_filter,
     _network_tools,

@@ -147,6 +147,8 @@ def _state(replica: Replica, container: Container | None, node: NodeObservation 
 
 
 def _reason(container: Container) -> str:
+    if container.state == "starting":
+        return "its image is pulled, or its container is made"
     if container.state == "exited":
         return exit_reason(container)
     checks = {"starting": "its healthcheck has not passed yet", "unhealthy": "its healthcheck fails"}

@@ -128,21 +128,25 @@ class Engine:
         self._store.commit(changed)
         outcomes: list[Outcome] = []
         patience = Patience(self._fleet.cluster, self._hosts, self._pool, seconds=wait_seconds)
+        waited = not wait_seconds
         for number in range(ROUNDS):
             # Listing images costs every node a start of podman: once is enough.
             view, plan = await self.plan(Changes(), acting=True, inventory=number == 0)
-            if wait_seconds and number == 0 and (left := _under_way(view)):
-                # Began before this command. Should one fail, then starting it anew says why.
-                await patience.wait(left, view.observed, watcher.waiting)
-                view, plan = await self.plan(Changes(), acting=True)
             todo = _without(plan, _started(outcomes))
             if not plan.actions:
                 # Where volumes are found to have their data is worth knowing even if there is nothing else to do.
                 self._store.commit(Changes(plan.volumes))
-            if not todo.actions or any(outcome.error for outcome in outcomes):
+            if any(outcome.error for outcome in outcomes):
                 break
-            watcher.planned(todo)
-            outcomes += await self.execute(todo, view, watcher.done)
+            if todo.actions:
+                watcher.planned(todo)
+                outcomes += await self.execute(todo, view, watcher.done)
+            elif waited or not (left := _under_way(view, stacks, _started(outcomes))):
+                break
+            else:
+                # Begun before this command. Should one fail, then starting it anew says why.
+                await patience.wait(left, view.observed, watcher.waiting)
+                waited = True
             if wait_seconds and _started(outcomes):
                 # The look that follows is then the last one, if all goes well.
                 await asyncio.sleep(min(SETTLE_SECONDS, wait_seconds))
@@ -168,14 +172,18 @@ def _without(plan: Plan, started: Mapping[str, Replica]) -> Plan:
     return msgspec.structs.replace(plan, actions=tuple(a for a in plan.actions if a.replica.slot not in slots))
 
 
-def _under_way(view: View) -> list[tuple[Replica, ServiceSpec]]:
-    """Replicas as they are wanted, whose start goes on."""
+def _under_way(
+    view: View, stacks: Collection[str], started: Mapping[str, Replica]
+) -> list[tuple[Replica, ServiceSpec]]:
+    """Replicas of `stacks` as they are wanted, whose start goes on and is not this command's own."""
     specs = view.desired.services()
     starting = {where: c.spec_hash for where, c in containers_seen(view.observed).items() if c.state == "starting"}
     return [
         (replica, spec)
         for replica in view.desired.replicas
-        if (spec := specs.get((replica.slot.stack, replica.slot.service))) is not None
+        if replica.slot.stack in stacks
+        and replica.id not in started
+        and (spec := specs.get((replica.slot.stack, replica.slot.service))) is not None
         and starting.get((replica.node, replica.id)) == spec.hash
     ]
 

@@ -79,10 +79,12 @@ class Jobs:
                 raise RefusedError(f"{stack.name} cannot be placed: {why}")
             store.commit(Changes(put=(stack,)))
             try:
-                (outcome,) = await engine.execute(plan, view, lambda outcome: None)
-                if outcome.error:
-                    raise CommandError(outcome.action.replica.node, f"{stack.name}: {outcome.error}")
-                return outcome.action.replica
+                # A container that somebody's lost state has left may have to go first.
+                outcomes = await engine.execute(plan, view, lambda outcome: None)
+                for outcome in outcomes:
+                    if outcome.error:
+                        raise CommandError(outcome.action.replica.node, f"{stack.name}: {outcome.error}")
+                return outcomes[-1].action.replica
             except BaseException:
                 # Interrupted, too: nobody would come back for what was only half begun.
                 await self._remove(store, stack.name)

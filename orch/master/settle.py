@@ -41,7 +41,7 @@ class Awaited(msgspec.Struct, frozen=True):
 
 
 class Patience:
-    """Looks at nodes until what was started there has settled, at most for so many seconds."""
+    """Looks at nodes until what was started there has settled, at most for so many seconds in all."""
 
     def __init__(self, cluster: str, hosts: Mapping[str, Host], pool: Pool, *, seconds: float) -> None:
         self._cluster, self._hosts, self._pool, self._seconds = cluster, hosts, pool, seconds
@@ -65,6 +65,7 @@ class Patience:
             pause = min(pause * 1.5, _LONGEST_PAUSE)
             nodes = sorted({replica.node for replica in waiting if replica.node in self._hosts})
             latest |= await observe_fleet(self._pool, [self._hosts[name] for name in nodes], self._cluster)
+        self._seconds = max(0.0, until - time.monotonic())
         return Awaited(await self._explained(verdicts), latest)
 
     async def _explained(self, verdicts: Sequence[tuple[Replica, Settling]]) -> tuple[Unsettled, ...]:

@@ -18,7 +18,7 @@ from orch.observe.texts import script
 from orch.remote.link import Link, succeeded
 from orch.remote.pool import Pool
 
-PROGRAMS = ("bridge", "conntrack", "crun", "ip", "ipset", "iptables", "nft", "runc", "sudo")
+PROGRAMS = ("bridge", "conntrack", "crun", "flock", "ip", "ipset", "iptables", "nft", "runc", "sudo")
 
 INFO_SECONDS = 15
 EXAMINATION_SECONDS = 3 * INFO_SECONDS + 30

@@ -26,8 +26,7 @@ REFUSED = 90
 
 # Not flock's own -w: busybox has none.
 _CHECK = f"""
-umask 077
-[ -d "$1/starting" ] || mkdir -p -- "$1/starting" || exit 1
+[ -d "$1/starting" ] || (umask 077 && mkdir -p -- "$1/starting") || exit 1
 exec 9>>"$1/lock"
 flock -n 9 || timeout {GUARD_SECONDS} flock 9 || {{
     echo "orch: $1/lock is held by something that hangs" >&2
@@ -57,46 +56,50 @@ _START = (
     _CHECK
     + """
 lock=$1/lock ticket=$1/starting/$3 label=$5
-exec 8>"$ticket"
+exec 8>"$ticket" || exit 1
 flock 8
-printf '%s\\n%s\\n' "$4" "$$" >&8
+# What cannot be told, on a full disk, must not be begun.
+printf '%s\\n%s\\n' "$4" "$$" >&8 || { rm -f -- "$ticket"; exit 1; }
 exec 9>&-
 shift 5
 "$@" 8>&-
 status=$?
+if [ -e "$ticket.end" ]; then
+    ids=$(timeout -k 5 20 podman ps --all --quiet --filter "label=$label" 8>&-) && [ -n "$ids" ] &&
+        timeout -k 5 20 podman rm --force --ignore --volumes --time 0 -- $ids >/dev/null 8>&-
+fi
 exec 9>>"$lock"
 flock 9
-[ ! -e "$ticket" ] || { rm -f -- "$ticket"; exit $status; }
-ids=$(podman ps --all --quiet --filter "label=$label") &&
-    { [ -z "$ids" ] || podman rm --force --ignore --volumes --time 0 -- $ids >/dev/null; }
+rm -f -- "$ticket" "$ticket.end"
 exit $status
 """
 )
 
-# As long as the ticket is held, its second line is the number of the process that holds it; what that runs is ended.
+# As long as the ticket is held, its second line is the number of the process that holds it; what that runs is ended. It
+# stays until the start is over, so that one who is broken off in waiting leaves nothing unseen.
 _END = """
-umask 077
 [ -e "$1/starting" ] || exit 0
 end_children() {
+    # While it runs something, dash keeps descriptor 8 elsewhere.
+    ls -l "/proc/$1/fd" 2>/dev/null | grep -qF -- "-> $(readlink -f -- "$ticket")" || return
     for process in /proc/[0-9]*; do
         read -r stat 2>/dev/null <"$process/stat" || continue
         stat=${stat##*) ? }
         [ "${stat%% *}" != "$1" ] || kill "${process##*/}"
     done
 }
-exec 9>>"$1/lock"
-flock 9
 for ticket in "$1/starting/$2".*; do
-    [ -e "$ticket" ] || continue
-    exec 8<"$ticket"
-    flock -n 8 || { read -r _ && read -r pid && end_children "$pid"; } <"$ticket"
-    rm -f -- "$ticket"
-    exec 9>&-
-    flock 8
     exec 9>>"$1/lock"
     flock 9
+    [ -e "$ticket" ] && [ "$ticket" = "${ticket%.end}" ] || continue
+    exec 8<"$ticket" || exit 1
+    : >"$ticket.end" || exit 1
+    flock -n 8 || { read -r _ && read -r pid && end_children "$pid"; } <"$ticket"
+    exec 9>&-
+    flock 8
+    rm -f -- "$ticket" "$ticket.end"
 done
-exec 9>&-
+exec 8>&- 9>&-
 ids=$(podman ps --all --quiet --filter "label=$3") || exit 1
 [ -z "$ids" ] || podman rm --force --ignore --volumes --time "$4" -- $ids
 """

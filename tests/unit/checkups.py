@@ -23,6 +23,7 @@ found ipset
 found iptables
 found sudo
 found netavark
+found flock
 found timeout
 controller cpuset
 controller cpu
@@ -56,6 +57,7 @@ found ip
 found nft
 found sudo
 found netavark
+found flock
 found timeout
 controller cpu
 controller memory
@@ -82,6 +84,7 @@ MemTotal 400000
 MemAvailable 300000
 ip_forward 0
 found ip
+found flock
 found timeout
 ended 50.10
 examined
@@ -102,6 +105,7 @@ system Ubuntu 24.04.1 LTS
 MemTotal 4015012
 MemAvailable 3201440
 found sudo
+found flock
 found timeout
 podman 4.9.3
 ended 50.10

@@ -62,7 +62,9 @@ def test_a_healthy_host_is_read_whole() -> None:
         hostname="w1",
         machine_id="00000000000000000000000000000001",
         boot_id="10000000-0000-0000-0000-000000000000",
-        programs=frozenset({"bridge", "conntrack", "crun", "ip", "ipset", "iptables", "netavark", "sudo", "timeout"}),
+        programs=frozenset(
+            {"bridge", "conntrack", "crun", "flock", "ip", "ipset", "iptables", "netavark", "sudo", "timeout"}
+        ),
         controllers=frozenset({"cpu", "cpuset", "memory"}),
         podman="4.3.1",
         podman_info=PodmanInfo("overlay", "netavark", "crun"),

@@ -135,6 +135,7 @@ def test_a_fedora_host_is_told_what_matters_there() -> None:
             "timeout is missing",
             "apt-get install -y coreutils",
         ),
+        ({"programs": without("flock")}, "error", "flock", "flock is missing", "apt-get install -y util-linux"),
         ({"programs": without("iptables")}, "error", "iptables", "iptables is missing", "apt-get install -y iptables"),
         (
             {"programs": without("iptables") | {"nft"}},

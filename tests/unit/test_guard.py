@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -23,7 +24,7 @@ from orch.podman.files import cluster_folder
 
 SHELLS = [
     pytest.param([path, *rest], id=name)
-    for name, *rest in (("dash",), ("bash",), ("busybox", "sh"))
+    for name, *rest in (("dash",), ("bash", "--posix"), ("busybox", "sh"))
     if (path := shutil.which(name))
 ]
 FIRST, SECOND = Fence("0123456789abcdef", 4, 1), Fence("0123456789abcdef", 4, 2)
@@ -50,8 +51,8 @@ class Node:
         program.chmod(0o755)
 
     def argv(self, command: Command) -> Argv:
-        assert command.argv.count(cluster_folder("prod")) == 1
-        return tuple(str(self.folder) if word == cluster_folder("prod") else word for word in command.argv)
+        own = cluster_folder("prod")
+        return tuple(str(self.folder) if word == own else word for word in command.argv)
 
     def begin(self, command: Command) -> subprocess.Popen[str]:
         """As the shell of a connection does it, whose input and output end with it."""
@@ -175,7 +176,7 @@ def test_a_look_that_comes_too_late_is_no_look(node: Node) -> None:
     problem = node.look(FIRST).problem
     assert problem.startswith("a later command of orch has been here, so this one changes nothing")
     assert node.look(Fence(FIRST.owner, 3, 9)).problem != ""
-    assert (node.folder / "fence").read_text() == f"{SECOND}\n"
+    assert (node.folder / "fence").read_text().split() == str(SECOND).split()
     assert node.look(SECOND).problem == ""
     assert node.look(Fence(FIRST.owner, 5, 1)).problem == ""
 
@@ -254,14 +255,71 @@ def test_only_the_start_of_that_replica_is_ended(node: Node, held: Held) -> None
     assert held.go_on() == (3, "from stdin of the environment\n")
 
 
-def test_a_start_whose_ticket_was_taken_removes_what_it_made(node: Node, held: Held) -> None:
-    node.has("c0ffee\n")
+def test_a_start_whose_end_was_broken_off_is_still_seen(node: Node, held: Held) -> None:
+    # It leaves the start alone, which it cannot find to be anybody's.
     (ticket,) = node.tickets()
-    (node.folder / "starting" / ticket).unlink()
+    path = node.folder / "starting" / ticket
+    path.write_text(path.read_text().splitlines()[0] + "\n1\n")
+    ending = node.begin(guard.end_start("prod", REPLICA))
+    while not (node.folder / "starting" / f"{ticket}.end").exists():
+        assert ending.poll() is None
+    assert [c.state for c in node.look().containers] == ["starting"]
+    assert ending.poll() is None
+    os.killpg(ending.pid, signal.SIGKILL)
+    ending.communicate(timeout=SECONDS_ALLOWED)
 
+    assert [c.state for c in node.look(SECOND).containers] == ["starting"]
+    node.has("c0ffee\n")
     assert held.go_on()[0] == 3
-
+    assert node.look(SECOND).containers == ()
+    assert node.tickets() == []
     assert "rm --force --ignore --volumes --time 0 -- c0ffee" in node.told.read_text().splitlines()
+
+
+def test_a_mark_without_its_ticket_goes_with_the_next_look(node: Node) -> None:
+    node.look(FIRST)
+    (node.folder / "starting" / "abcdefghijkl.4.1.end").touch()
+
+    assert node.look().problem == ""
+    assert node.tickets() == ["abcdefghijkl.4.1.end"]
+    node.look(SECOND)
+    assert node.tickets() == []
+
+
+def test_what_cannot_be_told_is_not_begun(node: Node) -> None:
+    node.look(FIRST)
+    (node.folder / "starting" / "abcdefghijkl.4.1").symlink_to("/dev/full")
+    mark = node.folder / "mark"
+
+    assert node.run(guard.start("prod", FIRST, REPLICA, IMAGE, Command(("touch", str(mark)))))[0] == 1
+    assert not mark.exists()
+
+
+def test_a_start_of_which_nothing_can_be_read_is_no_absence(node: Node) -> None:
+    node.look(FIRST)
+    with (node.folder / "starting" / "abcdefghijkl.4.1").open("w") as ticket:
+        fcntl.flock(ticket, fcntl.LOCK_EX)
+        assert "of which nothing can be read" in node.look().problem
+
+
+def test_files_get_the_mode_that_they_would_have_had(node: Node) -> None:
+    node.look(FIRST)
+    mode = "umask"
+
+    unguarded = node.run(Command(("sh", "-c", mode, "sh")))
+    assert node.run(guard.guarded("prod", FIRST, Command(("sh", "-c", mode)))) == unguarded
+    assert node.run(guard.start("prod", FIRST, REPLICA, IMAGE, Command(("sh", "-c", mode)))) == unguarded
+
+
+def test_a_fence_needs_no_more_room_than_the_one_before(node: Node) -> None:
+    node.look(FIRST)
+    before = (node.folder / "fence").stat()
+
+    node.look(SECOND)
+
+    after = (node.folder / "fence").stat()
+    assert (after.st_ino, after.st_size, after.st_blocks) == (before.st_ino, before.st_size, before.st_blocks)
+    assert (node.folder / "fence").read_text().split() == str(SECOND).split()
 
 
 def test_there_may_be_nothing_to_end(node: Node) -> None:
