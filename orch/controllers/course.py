@@ -28,12 +28,14 @@ LASTED = 600.0
 class Course(msgspec.Struct, frozen=True):
     """`busy`: slots of which actions are under way; nothing is decided about them. `move_after`: seconds without a word
     after which what a node had is started elsewhere; None for never. `patient`: what failed again and again waits
-    longer each time, but for replicas of `hurried` stacks that were decided upon before that time."""
+    longer each time, but for replicas of `hurried` stacks that were decided upon before that time. `crowded_at`: when
+    too many nodes were last away at once; those that are back later than the others get their time anew."""
 
     busy: frozenset[Slot] = frozenset()
     move_after: float | None = None
     patient: bool = False
     hurried: Mapping[str, Instant] = msgspec.field(default_factory=dict)
+    crowded_at: Instant = 0.0
 
     def given_up(
         self, nodes: Sequence[NodeSpec], observed: Mapping[str, NodeObservation], now: Instant
@@ -44,11 +46,13 @@ class Course(msgspec.Struct, frozen=True):
         given = {}
         for node in nodes:
             seen = observed[node.name]
-            if not isinstance(seen, Unreachable) or seen.suspect or seen.since is None:
-                continue
-            if now - seen.since >= self.move_after:
-                given[node.name] = f"{node.name} has not answered for {now - seen.since:.0f} s"
+            if isinstance(seen, Unreachable) and not seen.suspect and seen.since is not None:
+                if now >= self._moves_at(seen.since, self.move_after):
+                    given[node.name] = f"{node.name} has not answered for {now - seen.since:.0f} s"
         return given
+
+    def _moves_at(self, since: Instant, after: float) -> Instant:
+        return max(since, self.crowded_at) + after
 
     def too_many_away(self, nodes: Sequence[NodeSpec], observed: Mapping[str, NodeObservation]) -> str:
         """Why nothing moves though nodes are away, or empty."""
@@ -65,7 +69,8 @@ class Course(msgspec.Struct, frozen=True):
             return None
         seen = (observed[node.name] for node in nodes)
         since = (o.since for o in seen if isinstance(o, Unreachable) and o.since is not None)
-        return min((at + self.move_after for at in since if at + self.move_after > now), default=None)
+        moves = (self._moves_at(at, self.move_after) for at in since)
+        return min((at for at in moves if at > now), default=None)
 
     def not_before(self, failed: Replica) -> Instant:
         """When the successor of a replica that came to nothing may be started."""

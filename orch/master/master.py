@@ -55,6 +55,7 @@ class Master:
         self._busy: dict[Slot, dict[str, int] | None] = {}
         """Of slots being worked on None; then, by node, the look that will tell what has become of them."""
         self._hurried: dict[str, Instant] = {}
+        self._crowded_at: Instant = 0.0
         self._moved = asyncio.Condition()
         self.watches = {
             host.name: NodeWatch(host, fleet.cluster, pool, self.fence, self._wake.set) for host in fleet.hosts
@@ -124,8 +125,11 @@ class Master:
         began = time.perf_counter()
         self._free()
         view = self.view()
-        course = Course(frozenset(self._busy), MOVE_SECONDS, patient=True, hurried=dict(self._hurried))
-        self.plan = plan_cluster(view.desired, view.observed, now=time.time(), course=course)
+        now = time.time()
+        course = Course(frozenset(self._busy), MOVE_SECONDS, True, dict(self._hurried), self._crowded_at)
+        if course.too_many_away(view.desired.nodes, view.observed):
+            self._crowded_at = now
+        self.plan = plan_cluster(view.desired, view.observed, now=now, course=course)
         self.passes, self._pass_seconds = self.passes + 1, time.perf_counter() - began
         if self.plan.actions:
             self._busy |= {action.replica.slot: None for action in self.plan.actions}

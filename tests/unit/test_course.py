@@ -70,6 +70,24 @@ def test_with_too_many_away_nothing_moves(away: int, of: int, moves: bool) -> No
     )
 
 
+def test_after_many_were_away_those_that_are_late_get_their_time_anew() -> None:
+    observed: dict[str, NodeObservation] = {"w1": silent(60), "w2": answers(), "w3": answers()}
+    late = msgspec.structs.replace(MASTER, crowded_at=NOW - 3)
+
+    planned = plan(observed, stacks=[shop(WEB)], replicas=[FIRST], now=NOW, course=late)
+    assert (planned.actions, planned.again_at) == ((), NOW + 7)
+
+    planned = plan(observed, stacks=[shop(WEB)], replicas=[FIRST], now=NOW + 7, course=late)
+    assert [type(action) for action in planned.actions] == [Run]
+
+
+def test_a_node_that_is_only_suspect_is_not_given_up() -> None:
+    suspect = Unreachable(NOW, "it has said nothing for 4.5 s", NOW - 60, suspect=True)
+    observed: dict[str, NodeObservation] = {"w1": suspect, "w2": answers(), "w3": answers()}
+
+    assert plan(observed, stacks=[shop(WEB)], replicas=[FIRST], now=NOW, course=MASTER).actions == ()
+
+
 def test_a_node_that_comes_back_loses_what_was_moved() -> None:
     second = replica_of(WEB, "w2", attempt=2, planned_at=NOW - 30)
     observed: dict[str, NodeObservation] = {
