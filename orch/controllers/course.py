@@ -46,9 +46,10 @@ class Course(msgspec.Struct, frozen=True):
         given = {}
         for node in nodes:
             seen = observed[node.name]
-            if isinstance(seen, Unreachable) and not seen.suspect and seen.since is not None:
-                if now >= self._moves_at(seen.since, self.move_after):
-                    given[node.name] = f"{node.name} has not answered for {now - seen.since:.0f} s"
+            if not isinstance(seen, Unreachable) or seen.suspect or seen.since is None:
+                continue
+            if now >= self._moves_at(seen.since, self.move_after):
+                given[node.name] = f"{node.name} has not answered for {now - seen.since:.0f} s"
         return given
 
     def _moves_at(self, since: Instant, after: float) -> Instant:

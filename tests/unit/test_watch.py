@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orch.observe.figures import CpuTime, cpu_between
-from orch.observe.watch import Frame, parse_frame, watch_script
+from orch.observe.watch import Event, Frame, parse_frame, parse_line, watch_script
 from tests.unit import trees
 from tests.unit.shells import SHELLS
 
@@ -135,6 +135,56 @@ def test_while_it_sleeps_the_shell_alone_holds_the_connection(only_sleep: Path) 
         assert time.monotonic() - began < 8
 
 
+EVENTS = (
+    '{"ID":"c0ffee","Image":"nginx","Name":"shop.web.1","Status":"start","Type":"container","Attributes":{"x":"1"}}',
+    '{"ContainerExitCode":137,"ID":"c0ffee","Name":"shop.web.1","Status":"died","Type":"container"}',
+    '{"ID":"c0ffee","Name":"shop.web.1","Status":"health_status","HealthStatus":"unhealthy","Type":"container"}',
+)
+"""As podman 4.3 prints them."""
+
+
+def test_events_are_read_beside_frames() -> None:
+    assert [parse_line(line, NOW) for line in EVENTS] == [
+        Event("shop.web.1", "start"),
+        Event("shop.web.1", "died"),
+        Event("shop.web.1", "health_status", "unhealthy"),
+    ]
+    assert parse_line(LINE, NOW) == parse_frame(LINE, NOW)
+
+
+@pytest.mark.parametrize("line", ["{", '{"Name":3}', "{}x"])
+def test_garbage_in_an_event_is_refused(line: str) -> None:
+    with pytest.raises(ValueError, match=r"\S"):
+        parse_line(line, NOW)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_podman_tells_of_the_cluster_s_containers_on_the_same_channel_and_ends_with_it(
+    shell: Sequence[str], only_sleep: Path, tmp_path: Path
+) -> None:
+    trees.programs(only_sleep, "sh")
+    asked, ended = tmp_path / "asked", tmp_path / "ended"
+    podman = only_sleep / "podman"
+    lines = "".join(f"echo '{line}'; " for line in EVENTS)
+    podman.write_text(
+        f"#!{only_sleep}/sh\ntrap 'echo >{ended}; exit' TERM\n"
+        f'echo "$*" >{asked}\n{lines}\nwhile :; do sleep 0.01; done\n'
+    )
+    podman.chmod(0o755)
+    with loop(shell, watch_script(0.05, cluster="it's"), only_sleep) as running:
+        assert running.stdout is not None
+        seen: list[Event] = []
+        while len(seen) < len(EVENTS):
+            if isinstance(found := parse_line(running.stdout.readline(), NOW), Event):
+                seen.append(found)
+        running.stdout.close()
+        assert running.wait(timeout=20) == 0
+    assert "--filter label=orch.cluster=it's" in asked.read_text()
+    until = time.monotonic() + 20
+    while not ended.exists():
+        assert time.monotonic() < until
+
+
 def test_a_frame_is_read() -> None:
     assert parse_frame(LINE, NOW) == Frame(
         at=NOW, cpu=CpuTime(1000.25, 7.0), memory=2013840 << 10, memory_used=(2013840 - 1500000) << 10, load=0.42
@@ -176,5 +226,5 @@ def test_what_else_comes_over_the_channel_is_no_frame(line: str) -> None:
 
 
 def test_the_script_is_told_how_often() -> None:
-    assert watch_script().startswith("interval=2\n")
+    assert watch_script().startswith("interval=2\ncluster_filter=''\n")
     assert watch_script(0.5).startswith("interval=0.5\n")
