@@ -14,6 +14,8 @@ import msgspec
 MOST = 600
 """Characters of podman's own words that reach the user."""
 
+WHEN_IT_HANGS = "if it hangs, `podman ps` there hangs too, and mostly a restart of the host mends it"
+
 _CHATTER = re.compile(
     r"time=\"|Trying to pull |Resolved \"|Getting image |Copying |Writing manifest|Storing sig|See 'podman|"
     r"Port mappings have been discarded"
@@ -46,10 +48,7 @@ def out_of_time(complaint: str, at: Situation) -> str:
             f"not answer or is slow: `orch run {at.node} -b -- podman pull {at.image}` shows which, and "
             f"`orch image push {at.image}` does without a registry"
         )
-    return (
-        f"podman on {at.node} did not end within {at.seconds} s and was ended; if it hangs, `podman ps` there hangs "
-        "too, and mostly a restart of the host mends it"
-    )
+    return f"podman on {at.node} did not end within {at.seconds} s and was ended; {WHEN_IT_HANGS}"
 
 
 def essence(complaint: str) -> str:
