@@ -124,7 +124,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
         "without a registry: `orch image push {image}`",
     ),
     (
-        r"address already in use|port is already allocated|Failed to bind port",
+        r"address already in use|port is already allocated|Failed to bind (?:any )?port",
         "another process of {node} has that port: `orch run {node} -- ss -lntup` shows which; publish another one, "
         "or keep the service off {node}",
     ),

@@ -161,6 +161,17 @@ PODMAN_5 = [
         "rename or remove it there",
     ),
     (
+        "Error: unable to copy from source docker://ghcr.io/no/pe:1: initializing source docker://ghcr.io/no/pe:1: "
+        "Requesting bearer token: invalid status code from registry 403 (Forbidden)",
+        "the registry lets w1 not have docker.io/library/nope:1",
+    ),
+    (
+        "Error: unable to copy from source docker://quay.io/no/pe:1: initializing source docker://quay.io/no/pe:1: "
+        "pinging container registry quay.io: invalid status code from registry 503 (Service Unavailable)",
+        "the registry itself is in trouble",
+    ),
+    ("Error: failed to bind any port", "another process of w1 has that port"),
+    (
         "Error: pasta failed with exit code 1:\nFailed to bind port 8080 (Address already in use) for option '-t 8080'",
         "another process of w1 has that port",
     ),
