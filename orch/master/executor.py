@@ -136,7 +136,7 @@ class Executor:
 def _explain(node: str, step: Step, result: Result) -> str:
     at = Situation(node, step.image, step.seconds)
     if result.status in OUT_OF_TIME and result.seconds >= step.seconds:
-        return out_of_time(result.complaint, at)
+        return out_of_time(at)
     return step.remedy if step.remedy and not result.stderr.strip() else explain(result.complaint, at)
 
 

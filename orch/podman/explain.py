@@ -40,15 +40,14 @@ def explain(complaint: str, at: Situation) -> str:
     return f"{words}; {remedy}" if remedy else words
 
 
-def out_of_time(complaint: str, at: Situation) -> str:
-    """podman was ended because it took too long. `complaint` is what it had printed until then."""
-    if "Trying to pull " in complaint and "Writing manifest" not in complaint:
-        return (
-            f"podman on {at.node} was still fetching {at.image} after {at.seconds} s and was ended; its registry does "
-            f"not answer or is slow: `orch run {at.node} -b -- podman pull {at.image}` shows which, and "
-            f"`orch image push {at.image}` does without a registry"
-        )
-    return f"podman on {at.node} did not end within {at.seconds} s and was ended; {WHEN_IT_HANGS}"
+def out_of_time(at: Situation) -> str:
+    """podman was ended because it took too long."""
+    fetching = (
+        f"; if it was still fetching {at.image}, its registry does not answer or is slow: "
+        f"`orch run {at.node} -b -- podman pull {at.image}` shows which, and `orch image push {at.image}` does without"
+    )
+    told = f"podman on {at.node} did not end within {at.seconds} s and was ended; {WHEN_IT_HANGS}"
+    return told + (fetching if at.image else "")
 
 
 def essence(complaint: str) -> str:

@@ -107,7 +107,8 @@ async def test_a_registry_that_never_answers_costs_the_time_of_one_start(op: Ope
     async with direct(op, run_seconds=4) as at:
         first, second = await at.do(at.start(mute, "w1"), at.start(fine, "w1"))
     assert (first.action.replica.slot.service, first.error) == ("fine", "")
-    assert second.error.startswith(f"podman: podman on w1 was still fetching {name} after 4 s and was ended; ")
+    assert second.error.startswith("podman: podman on w1 did not end within 4 s and was ended; ")
+    assert f"if it was still fetching {name}, its registry does not answer or is slow" in second.error
     assert f"`orch run w1 -b -- podman pull {name}`" in second.error
     assert not second.lost
     assert "GET /v2/silent/manifests/1" in hub.asked

@@ -229,21 +229,9 @@ def test_of_a_long_complaint_the_beginning_and_the_end_are_kept() -> None:
 
 
 def test_podman_that_does_not_end_is_told_of_with_its_node_and_the_time_it_had() -> None:
-    told = out_of_time("exit status 124", AT)
+    told = out_of_time(AT)
 
     assert told.startswith("podman on w1 did not end within 300 s and was ended; ")
-    assert "still fetching" not in told
-
-
-FETCHING = "Trying to pull docker.io/library/nope:1...\nGetting image source signatures\n"
-
-
-def test_a_pull_that_does_not_end_is_told_of_as_a_pull() -> None:
-    told = out_of_time(FETCHING, AT)
-
-    assert told.startswith("podman on w1 was still fetching docker.io/library/nope:1 after 300 s and was ended; ")
+    assert "still fetching docker.io/library/nope:1, its registry does not answer or is slow" in told
     assert "`orch run w1 -b -- podman pull docker.io/library/nope:1`" in told
-
-
-def test_podman_that_hangs_after_its_pull_was_not_fetching() -> None:
-    assert "fetching" not in out_of_time(FETCHING + "Writing manifest to image destination\n", AT)
+    assert "fetching" not in out_of_time(Situation("w1", seconds=30))
