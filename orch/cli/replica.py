@@ -46,8 +46,9 @@ async def _ps(settings: Settings, name: str | None) -> int:
 
     fleet = load_fleet(settings)
     async with engine(fleet, settings.state, open_pool(settings), changing=False) as running:
-        observed = await running.observe()
-        rows = replica_statuses(running.desired(Changes()), observed)
+        view, plan = await running.plan(Changes(), inventory=False)
+    observed = view.observed
+    rows = replica_statuses(view.desired, observed, plan.refusals)
     if name is not None:
         rows = [row for row in rows if name in (row.stack, f"{row.stack}/{row.service}", row.name)]
         if not rows:

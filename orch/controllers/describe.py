@@ -33,7 +33,7 @@ class Seen(msgspec.Struct, frozen=True):
     plan: Plan
 
     def replicas(self) -> list[ReplicaStatus]:
-        return replica_statuses(self.desired, self.observed)
+        return replica_statuses(self.desired, self.observed, self.plan.refusals)
 
     def container(self, replica: Replica) -> Container | None:
         node = self.observed.get(replica.node)
@@ -238,7 +238,8 @@ def _container(container: Container) -> Description:
         "started_at": container.started_at,
         "restarts": container.restarts,
         "health": container.health or None,
-        "last_exit": container.exit_code if container.state == "exited" or container.restarts else None,
+        # podman forgets it when it starts the container again.
+        "last_exit": container.exit_code if container.state == "exited" else None,
         "out_of_memory": container.oom_killed,
         "addresses": list(container.addresses),
     }
