@@ -12,7 +12,9 @@ import click
 from orch.cli.fleet import warn_of_nodes
 from orch.cli.output import Row, flat, note, print_json, warn
 from orch.cli.settings import Settings
+from orch.controllers.changes import Change
 from orch.controllers.status import ReplicaStatus, replica_statuses
+from orch.errors import PartialError, RefusedError
 from orch.model.plan import Action, Adopt, Forget, Plan, Refusal, Remove, Run
 from orch.model.replica import Slot
 
@@ -25,11 +27,14 @@ _KINDS = {Run: "run", Remove: "remove", Forget: "forget", Adopt: "adopt"}
 CHANGES_TO_MAKE = 10
 
 
-def report_plan(settings: Settings, view: View, plan: Plan, cluster: str) -> int:
-    """Print the plan; the exit status of `orch plan`."""
+def report_plan(settings: Settings, view: View, plan: Plan, cluster: str, changes: Sequence[Change] = ()) -> int:
+    """Print the plan; the exit status of `orch plan`. `changes`: how the specs of services differ from those before."""
     if settings.output == "json":
-        print_json({"actions": [_action_row(a) for a in plan.actions], "refusals": _refusal_rows(plan.refusals)})
+        actions = [_action_row(action) for action in plan.actions]
+        print_json({"actions": actions, "refusals": _refusal_rows(plan.refusals), "changes": _change_rows(changes)})
     else:
+        for change in changes:
+            click.echo(f"change  {change.object}: {flat(', '.join(change.keys))}")
         for action in plan.actions:
             row = _action_row(action)
             click.echo(f"{row['kind']:<7} {row['object']} on {row['node']}: {row['why']}")
@@ -42,9 +47,17 @@ def report_plan(settings: Settings, view: View, plan: Plan, cluster: str) -> int
             note(settings, "nothing can be changed" if plan.refusals else "nothing to change")
     _tell_refusals(plan.refusals)
     warn_of_nodes(view.observed, told={r.node for r in plan.refusals if r.node})
-    if plan.refusals:
-        return 4
-    return CHANGES_TO_MAKE if plan.actions else 0
+    return plan_status(plan)
+
+
+def plan_status(plan: Plan) -> int:
+    """4: something cannot be as wanted; 10: there is something to do; 3: there is not, and replicas on hosts that do
+    not take part are left as they are, as `orch apply` has it."""
+    if any(refusal.node is None for refusal in plan.refusals):
+        return RefusedError.exit_status
+    if plan.actions:
+        return CHANGES_TO_MAKE
+    return PartialError.exit_status if plan.refusals else 0
 
 
 def report_applied(
@@ -152,6 +165,10 @@ def _action_row(action: Action) -> Row:
         "node": action.replica.node,
         "why": action.why,
     }
+
+
+def _change_rows(changes: Sequence[Change]) -> list[Row]:
+    return [{"object": change.object, "keys": list(change.keys)} for change in changes]
 
 
 def _refusal_rows(refusals: Sequence[Refusal]) -> list[Row]:
