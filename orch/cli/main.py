@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from orch.cli.settings import settings_options
-from orch.errors import OrchError
+from orch.errors import InputErrors, OrchError
 
 _COMMANDS = {
     "apply": ("orch.cli.stack", "Make the services of a Compose file run, and wait until they do."),
@@ -123,7 +123,8 @@ def run_cli(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _interrupted()
     except OrchError as error:
-        click.echo(f"orch: {error}", err=True)
+        for line in str(error).splitlines() if isinstance(error, InputErrors) else [error]:
+            click.echo(f"orch: {line}", err=True)
         return error.exit_status
     return result if isinstance(result, int) else 0
 

@@ -13,6 +13,7 @@ from orch.model.volume import VolumeSpec
 from orch.stackfile import values
 from orch.stackfile.environment import own_labels
 from orch.stackfile.reading import Reading
+from orch.stackfile.several import Several
 from orch.stackfile.shapes import LATER
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
@@ -22,14 +23,23 @@ _OF_EXTERNAL = ("external", "name")
 """All that can be said of what somebody else makes."""
 
 
-def read_volumes(top: Mapping[str, Located], stack: str) -> tuple[VolumeSpec, ...]:
-    return tuple(_volume(key, place, stack) for key, place in sorted(values.section(top, "volumes").items()))
+def read_volumes(top: Mapping[str, Located], stack: str, errors: Several) -> tuple[VolumeSpec, ...]:
+    """One that is wrong counts as declared, so that what uses it is not called wrong too."""
+    found = {}
+    for key, place in sorted(values.section(top, "volumes").items()):
+        found[key] = VolumeSpec(key, key)
+        with errors.part():
+            found[key] = _volume(key, place, stack)
+    return tuple(found.values())
 
 
-def read_networks(top: Mapping[str, Located], stack: str, used: bool) -> tuple[NetworkSpec, ...]:
-    """With the default one, when some service is in it (`used`) or it is declared."""
-    declared = values.section(top, "networks")
-    found = {key: _network(key, place, stack) for key, place in declared.items()}
+def read_networks(top: Mapping[str, Located], stack: str, used: bool, errors: Several) -> tuple[NetworkSpec, ...]:
+    """With the default one, when some service is in it (`used`) or it is declared. As `read_volumes` has it."""
+    found = {}
+    for key, place in values.section(top, "networks").items():
+        found[key] = NetworkSpec(key, key)
+        with errors.part():
+            found[key] = _network(key, place, stack)
     if used:
         found.setdefault(DEFAULT, NetworkSpec(DEFAULT, f"{stack}_{DEFAULT}"))
     return tuple(found[key] for key in sorted(found))
