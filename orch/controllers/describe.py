@@ -203,7 +203,10 @@ def _spec(spec: ServiceSpec) -> Description:
         "request": _amount(spec.request),
         "limit": _amount(spec.limit),
         "restart": spec.restart.condition,
-        "ports": [f"{published(port)} on {'its node' if port.mode == 'host' else 'every node'}" for port in spec.ports],
+        "ports": [
+            f"{published(port)} on {'its node' if port.mode == 'host' else 'every node (not open yet)'}"
+            for port in spec.ports
+        ],
         "mounts": [_mount(mount) for mount in spec.mounts],
         "files": [f"{file.source} at {file.target}" for file in spec.files],
         "constraints": [str(constraint) for constraint in spec.placement.constraints],
@@ -261,6 +264,7 @@ def _node(row: NodeStatus) -> Description:
         "disk_free": row.disk_free,
         "load": row.load,
         "clock_skew": row.clock_skew,
+        "clock_error": row.clock_error,
         "podman": row.podman,
         "system": row.system,
         "kernel": row.kernel,

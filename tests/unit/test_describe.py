@@ -16,7 +16,7 @@ from orch.controllers.describe import (
 )
 from orch.controllers.services import ServiceStatus, StackStatus, service_statuses, stack_statuses
 from orch.controllers.stored import HIDDEN, stored_objects
-from orch.model.container import FileMount, Port, VolumeMount
+from orch.model.container import FileMount, Port, TmpfsMount, VolumeMount
 from orch.model.node import NodeObservation
 from orch.model.plan import Desired
 from orch.model.replica import Slot
@@ -196,3 +196,23 @@ def test_a_config_that_is_no_text_is_shown_in_base64() -> None:
     )
 
     assert stored_objects(desired, "stack")["shop"]["files"] == [{"kind": "config", "key": "k", "base64": "/w=="}]
+
+
+def test_what_is_stored_is_shown_without_defaults_and_with_modes_as_people_write_them() -> None:
+    mounts = (TmpfsMount("/t", mode=0o700), VolumeMount("/data", "shop_data"))
+    files = (FileMount("motd", "/etc/motd", CONFIG.digest, mode=0o440),)
+    spec = msgspec.structs.replace(web(), mounts=mounts, files=files)
+    desired = Desired(CLUSTER, (node("w1"),), (StackSpec("shop", (spec,), files=(CONFIG,)),))
+
+    assert stored_objects(desired, "service")["shop/web"] == {
+        "name": "web",
+        "image": "nginx:1",
+        "request": {"millicpus": 100, "memory": 64 << 20},
+        "restart": {"condition": "always"},
+        "mounts": [
+            {"type": "tmpfs", "target": "/t", "mode": "0700"},
+            {"type": "volume", "target": "/data", "volume": "shop_data"},
+        ],
+        "files": [{"source": "motd", "target": "/etc/motd", "digest": CONFIG.digest, "mode": "0440"}],
+    }
+    assert stored_objects(desired, "node")["w1"] == {"name": "w1", "address": "w1.example"}
