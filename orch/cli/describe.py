@@ -117,7 +117,7 @@ async def _describe(settings: Settings, describers: Mapping[str, Describer], nam
         view, plan = await running.plan(Changes())
     seen = Seen(view.desired, view.observed, plan)
     _emit(settings, only_one({kind: describe(seen) for kind, describe in describers.items()}, name))
-    warn_of_nodes(view.observed)
+    warn_of_nodes(view.observed, told={name})
     return 0
 
 

@@ -93,7 +93,7 @@ def report_applied(
             continue
         warn(f"{action.replica.slot}: not settled yet: {action.why}; apply again")
     _tell_volumes(settings, emptied)
-    note(settings, _summary(applied, rows))
+    note(settings, summary(applied, rows, sorted(wanted)))
     status = _status(applied, failed=bool(failed or unsettled))
     return 3 if status == 0 and any(e.error or e.foreign for e in emptied) else status
 
@@ -108,16 +108,37 @@ def _tell_volumes(settings: Settings, emptied: Sequence[Emptied]) -> None:
             warn(f"{found.node}: the volumes of {found.stack} stay: {found.error}")
 
 
-def _summary(applied: Applied, rows: Sequence[ReplicaStatus]) -> str:
-    done = sum(outcome.done for outcome in applied.outcomes)
+def summary(applied: Applied, rows: Sequence[ReplicaStatus], stacks: Sequence[str]) -> str:
+    """`3 of 4 replicas running, 1 done, 2 changes`, or of stacks that are not wanted any more `removed shop: 4
+    containers`."""
+    wanted = {stack.name for stack in applied.view.desired.stacks}
+    if wanted.isdisjoint(stacks):
+        return "; ".join(_removal(applied, rows, stack) for stack in stacks)
+    left = {action.replica.slot for action in applied.plan.actions}
+    # Nothing is planned for one that was not to run for ever.
+    ended = sum(row.exit_code == 0 and Slot(row.stack, row.service, row.slot) not in left for row in rows)
     running = sum(row.state == "running" for row in rows)
+    told = [f"{running} of {len(rows) - ended} replicas running"] if len(rows) > ended or not rows else []
+    told += [f"{ended} done"] if ended else []
+    done = sum(outcome.done for outcome in applied.outcomes)
     errors = sum(bool(outcome.error) for outcome in applied.outcomes)
-    changed = f"{done} change{'' if done == 1 else 's'}" if done or errors else "nothing to change"
-    if errors:
-        changed += f", {errors} failed"
-    if applied.unsettled:
-        changed += f", {len(applied.unsettled)} not settled"
-    return f"{running} of {len(rows)} replicas running, {changed}"
+    told += [_counted(done, "change") if done or errors else "nothing to change"]
+    told += [f"{errors} failed"] if errors else []
+    told += [f"{len(applied.unsettled)} not settled"] if applied.unsettled else []
+    return ", ".join(told)
+
+
+def _removal(applied: Applied, rows: Sequence[ReplicaStatus], stack: str) -> str:
+    gone = sum(
+        outcome.done and isinstance(outcome.action, Remove) and outcome.action.replica.slot.stack == stack
+        for outcome in applied.outcomes
+    )
+    left = sum(row.stack == stack for row in rows)
+    return f"removed {stack}: {_counted(gone, 'container')}" + (f", {left} left" if left else "")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _applied_json(applied: Applied, rows: Sequence[ReplicaStatus]) -> Row:
