@@ -117,7 +117,7 @@ def _read(name: str, model: Located, services: Mapping[str, Located], reading: R
     if not made:
         next(iter(services.values())).fail("has a provider, and there is no other service that orch could run")
     errors = Several()
-    volumes = read_volumes(model.mapping(), name, errors)
+    volumes = read_volumes(model.mapping(), name, errors, reading)
     networks = read_networks(model.mapping(), name, any(uses_default(place) for place in made.values()), errors)
     files, origins = _files(model, made, reading, errors)
     reading = msgspec.structs.replace(

@@ -151,9 +151,7 @@ def test_the_version_is_an_option_too(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize("words", [["ps"], ["image", "push"], ["lab", "kill"]])
-def test_the_help_of_a_command_points_to_global_options(
-    words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_help_of_a_command_points_to_global_options(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run_cli([*words, "--help"]) == 0
     said = capsys.readouterr().out
     assert "--inventory" not in said
