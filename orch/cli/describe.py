@@ -116,8 +116,10 @@ async def _describe(settings: Settings, describers: Mapping[str, Describer], nam
     async with engine(fleet, settings.state, open_pool(settings), changing=False) as running:
         view, plan = await running.plan(Changes())
     seen = Seen(view.desired, view.observed, plan)
-    _emit(settings, only_one({kind: describe(seen) for kind, describe in describers.items()}, name))
-    warn_of_nodes(view.observed, told={name})
+    found = only_one({kind: describe(seen) for kind, describe in describers.items()}, name)
+    _emit(settings, found)
+    # Of a node, and of what is on one, the description says it.
+    warn_of_nodes(view.observed, told={found.get("node", "")})
     return 0
 
 

@@ -58,7 +58,10 @@ async def push_images(settings: Settings, fleet: Fleet, order: Order) -> int:
     """The exit status. Raises RefusedError before anything is sent when an image is nowhere."""
     from orch.master.images import look
 
-    names = [checked_name(name) for name in order.images]
+    try:
+        names = [checked_name(name) for name in order.images]
+    except UsageError as error:
+        raise UsageError(f"{error}{_no_pattern(fleet, order, str(error))}") from None
     async with open_pool(settings) as pool:
         # Whoever is no target may still have an image.
         asked = order.targets if order.file or order.source == LOCAL else fleet.hosts
@@ -76,7 +79,8 @@ async def push_images(settings: Settings, fleet: Fleet, order: Order) -> int:
 def _no_pattern(fleet: Fleet, order: Order, refusal: str) -> str:
     """What there is, when the image that is refused was perhaps meant to be a host or a pattern."""
     last = order.images[-1]
-    if not order.guessed or len(order.images) < 2 or f"image {complete_image(last)}" not in refusal:
+    of_last = (f"image {complete_image(last)}", f"{last!r} cannot name an image")
+    if not order.guessed or len(order.images) < 2 or not any(said in refusal for said in of_last):
         return ""
     hosts = [host.name for host in fleet.hosts]
     more = f" and {len(hosts) - _FEW} more" if len(hosts) > _FEW else ""

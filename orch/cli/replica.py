@@ -11,9 +11,9 @@ from orch.cli.fleet import load_fleet, open_pool, run_async, warn_of_nodes
 from orch.cli.output import Column, Row, age, emit
 from orch.cli.settings import Settings, current_settings, settings_options
 from orch.controllers.jobs import jobs_of
-from orch.controllers.status import ReplicaStatus, replica_statuses
+from orch.controllers.status import ReplicaStatus, brief_reason, replica_statuses
 from orch.errors import UsageError
-from orch.model.node import NodeObservation, Reachable, Unreachable
+from orch.model.node import NodeObservation, Unreachable
 from orch.store.protocol import Changes
 
 _COLUMNS = (
@@ -81,16 +81,5 @@ def _shown(row: ReplicaStatus, observed: Mapping[str, NodeObservation]) -> Row:
         "age": age(row.started_at),
         "image": row.image,
         "id": row.id or "",
-        "reason": _reason(row, observed),
+        "reason": brief_reason(row, observed),
     }
-
-
-def _reason(row: ReplicaStatus, observed: Mapping[str, NodeObservation]) -> str:
-    """What is wrong with a node is said once, below."""
-    match observed.get(row.node or ""):
-        case Unreachable():
-            return f"{row.node} does not answer"
-        case Reachable(problem=problem) if problem:
-            return f"{row.node} cannot be used"
-        case _:
-            return row.reason

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from orch.controllers.services import service_statuses
-from orch.controllers.status import NodeStatus, ReplicaStatus, node_statuses, replica_statuses
+from orch.controllers.status import NodeStatus, ReplicaStatus, brief_reason, node_statuses, replica_statuses
 from orch.model.container import BindMount, Mount, TmpfsMount, VolumeMount
 from orch.model.node import Container, NodeObservation, Reachable, Unreachable
 from orch.model.plan import Action, Adopt, Desired, Forget, Plan, Remove, Run
@@ -101,7 +101,7 @@ def describe_service(seen: Seen, stack: str, name: str) -> Description | None:
                 "state": r.state,
                 "ready": r.ready,
                 "restarts": r.restarts,
-                "why": r.reason,
+                "why": brief_reason(r, seen.observed),
             }
             for r in seen.replicas()
             if (r.stack, r.service) == (stack, name)
@@ -141,13 +141,19 @@ def describe_node(seen: Seen, name: str) -> Description | None:
     return {
         **_node(row),
         "replicas_there": [
-            {"name": r.name, "state": r.state, "ready": r.ready, "image": r.image, "why": r.reason}
+            {
+                "name": r.name,
+                "state": r.state,
+                "ready": r.ready,
+                "image": r.image,
+                "why": brief_reason(r, seen.observed),
+            }
             for r in seen.replicas()
             if r.node == name
         ],
         "volumes": [volume.name for volume in seen.desired.volumes if volume.node == name],
         "next": [_action(action) for action in seen.plan.actions if action.replica.node == name]
-        + [refusal.reason for refusal in seen.plan.refusals if refusal.node == name],
+        + [r.reason.removeprefix(f"{row.reason}; ") for r in seen.plan.refusals if r.node == name],
     }
 
 

@@ -110,6 +110,17 @@ def replica_statuses(
     return rows
 
 
+def brief_reason(row: ReplicaStatus, observed: Mapping[str, NodeObservation]) -> str:
+    """Where what is wrong with a node is told beside the rows, and not again in each."""
+    match observed.get(row.node or ""):
+        case Unreachable():
+            return f"{row.node} does not answer"
+        case Reachable(problem=problem) if problem:
+            return f"{row.node} cannot be used"
+        case _:
+            return row.reason
+
+
 def containers_seen(observed: Mapping[str, NodeObservation]) -> dict[tuple[str, str], Container]:
     """By node and replica."""
     return {

@@ -81,6 +81,9 @@ def test_a_power_cut_is_told_as_what_it_is_and_a_dead_host_once(op: Operator, fa
     listed = op.orch("--timeout", "2", "ps", status=3)
     assert [line for line in listed.stdout.splitlines() if line.endswith("w2 does not answer")]
     assert listed.stderr.count("w2:") == 1
+    for name in ("w2", on_w2, "shop/web"):
+        described = op.orch("--timeout", "2", "describe", name)
+        assert (described.stdout + described.stderr).count("inventory.yml:") == 1
     assert op.orch("--timeout", "2", "plan", "-f", str(op.folder / "compose.yml"), status=3).stdout == ""
 
     faults.start("w2")
@@ -106,6 +109,9 @@ def test_the_kind_of_an_object_is_guessed_by_its_name(op: Operator) -> None:
 def test_a_mistyped_host_of_a_push_is_named_with_what_there_is(op: Operator) -> None:
     refused = op.orch("image", "push", "localhost/busybox", "w9", status=4).stderr
     assert "Nor is w9 a host, group or pattern of" in refused
+    assert refused.endswith("its hosts: w1, w2, w3\n")
+    refused = op.orch("image", "push", "localhost/busybox", "w[7:9]", status=2).stderr
+    assert "'w[7:9]' cannot name an image" in refused
     assert refused.endswith("its hosts: w1, w2, w3\n")
     assert "its hosts" not in op.orch("image", "push", "localhost/nope", status=4).stderr
 

@@ -135,7 +135,8 @@ def test_a_node_is_described_with_what_is_there_and_why_it_is_as_it_is() -> None
     assert away is not None
     assert ready is not None
     assert (away["state"], away["why"]) == ("unreachable", "no route")
-    assert away["next"] == ["no route; 1 replica there is left as it is"]
+    assert away["next"] == ["1 replica there is left as it is"]
+    assert [r["why"] for r in away["replicas_there"]] == ["w2 does not answer"]
     assert [r["name"] for r in ready["replicas_there"]] == ["shop/web.1"]
     assert ready["volumes"] == ["shop_data"]
 

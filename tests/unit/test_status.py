@@ -8,7 +8,14 @@ import msgspec
 import pytest
 
 from orch.controllers.cluster import plan_cluster
-from orch.controllers.status import NodeStatus, ReplicaState, ReplicaStatus, node_statuses, replica_statuses
+from orch.controllers.status import (
+    NodeStatus,
+    ReplicaState,
+    ReplicaStatus,
+    brief_reason,
+    node_statuses,
+    replica_statuses,
+)
 from orch.model.node import Container, ContainerState, Facts, NodeObservation, NodeSpec, Reachable
 from orch.model.plan import Desired
 from orch.model.replica import Replica
@@ -108,6 +115,22 @@ def test_what_a_reboot_stopped_is_told_from_what_never_started() -> None:
 
     assert row(never).reason == "its start was broken off; the next apply makes it anew"
     assert row(stopped).reason == "its host restarted; the next apply starts it again"
+
+
+@pytest.mark.parametrize(
+    ("seen", "brief"),
+    [
+        (silent("no route"), "w1 does not answer"),
+        (answers(problem="podman is missing"), "w1 cannot be used"),
+        (answers(), "it has no container; the next apply makes one"),
+        (None, "w1 has left the inventory"),
+    ],
+)
+def test_what_is_wrong_with_a_node_is_left_out_where_that_is_told(seen: NodeObservation | None, brief: str) -> None:
+    observed = {"w1": seen} if seen else {}
+    (found,) = rows(observed, FIRST, stacks=())
+
+    assert brief_reason(found, observed) == brief
 
 
 def test_a_replica_without_its_container_is_missing() -> None:
