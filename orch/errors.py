@@ -3,6 +3,7 @@
 OrchError                   exit status 1
 ├── UsageError              2  the command line is wrong
 ├── InputError              2  a file that the user wrote is wrong; knows file:line
+│   └── InputErrors            several such at once
 ├── RefusedError            4  understood, and not done
 │   └── ConflictError          what it was decided upon has changed meanwhile
 ├── PartialError            3  done for some hosts, not for all
@@ -16,7 +17,11 @@ OrchError                   exit status 1
     └── CommandError           a command failed, timed out or lost its channel
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+
+MOST_TOLD = 20
+"""Errors of one kind that are told at once: what fits a screen."""
 
 
 class OrchError(Exception):
@@ -37,6 +42,20 @@ class InputError(OrchError):
     def __init__(self, file: Path | str, line: int | None, message: str) -> None:
         self.file, self.line, self.message = str(file), line, message
         super().__init__(f"{file}:{line}: {message}" if line else f"{file}: {message}")
+
+
+class InputErrors(InputError):
+    """`errors`, two or more, in the order in which they are told; as an InputError it is the first of them."""
+
+    def __init__(self, errors: Sequence[InputError]) -> None:
+        first = errors[0]
+        super().__init__(first.file, first.line, first.message)
+        self.errors = tuple(errors)
+
+    def __str__(self) -> str:
+        """A line for each, the first MOST_TOLD of them."""
+        more = len(self.errors) - MOST_TOLD
+        return "\n".join([*map(str, self.errors[:MOST_TOLD]), *([f"and {more} more"] if more > 0 else [])])
 
 
 class RefusedError(OrchError):

@@ -52,7 +52,8 @@ class Client:
         """What the master knows already; nobody is asked."""
         return dict(self._view.observed)
 
-    async def plan(self, changed: Changes) -> tuple[View, Plan]:
+    async def plan(self, changed: Changes, *, inventory: bool = True) -> tuple[View, Plan]:
+        """`inventory` says nothing here: the master knows."""
         view = View(self.desired(changed), self._view.observed)
         return view, plan_cluster(view.desired, view.observed, now=time.time())
 

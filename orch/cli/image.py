@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from orch.cli.fleet import load_fleet, open_pool, run_async
+from orch.cli.group import Group
 from orch.cli.output import Column, Row, emit, note, on_terminal, warn
 from orch.cli.settings import Settings, current_settings, settings_options
 from orch.controllers.images import LOCAL, Spread, spread, unused, wanted_images
@@ -32,7 +33,7 @@ _COLUMNS = (
 )
 
 
-@click.group("image", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("image", cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 def image_command() -> None:
     """The container images on the nodes: which are where, and bringing them there without a registry."""
 
@@ -125,7 +126,7 @@ def push(words: tuple[str, ...], pattern: str | None, source: str | None, file: 
         raise UsageError("push needs the name of an image, or --file FILE")
     if source not in {None, LOCAL, *(host.name for host in fleet.hosts)}:
         raise UsageError(f"--from {source}: there is no such host in {fleet.source}; expected one, or {LOCAL}")
-    order = Order(images, tuple(fleet.select(pattern or "all")), source, file)
+    order = Order(images, tuple(fleet.select(pattern or "all")), source, file, guessed=pattern is None)
     return run_async(push_images(settings, fleet, order))
 
 
@@ -162,7 +163,7 @@ def prune(pattern: str, yes: bool, dry_run: bool) -> int:
             click.echo(f"{node}: {', '.join(image.names) or image.id[:12]} ({show_memory(image.size)})")
     status = _tell_problems(look.problems, len(hosts))
     if dry_run or not found:
-        note(settings, "nothing was removed" if found else "there is nothing to remove")
+        note(settings, "nothing was removed" if found else f"there is nothing to remove{_kept(look)}")
         return status
     count = sum(map(len, found.values()))
     what = f"{count} image{'' if count == 1 else 's'}"
@@ -178,6 +179,18 @@ def prune(pattern: str, yes: bool, dry_run: bool) -> int:
     if failed:
         return 3 if len(failed) < len(found) else 1
     return status
+
+
+def _kept(look: Look) -> str:
+    """What may look removable and is not."""
+    kept = {image.id for images in look.images.values() for image in images if image.read_only}
+    if not kept:
+        return ""
+    one = len(kept) == 1
+    return (
+        f"; {len(kept)} image{'' if one else 's'} {'lies' if one else 'lie'} in read-only stores of the nodes "
+        "(additionalimagestores of storage.conf), from which podman removes nothing"
+    )
 
 
 async def _remove(settings: Settings, hosts: Sequence[Host], found: Mapping[str, Sequence[Image]]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import msgspec
 
+from orch.cli.group import Group
 from orch.cli.output import Column, Row, emit, print_json, table, warn
 from orch.cli.settings import Settings, current_settings, settings_options
 from orch.errors import InputError, UsageError
@@ -34,7 +35,7 @@ _VARIABLE_COLUMNS = (Column("VARIABLE", "name"), Column("VALUE", "value"), Colum
 _MADE_COLUMNS = (Column("MADE OF IT", "name"), Column("VALUE", "value"))
 
 
-@click.group("inventory", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("inventory", cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 def inventory_command() -> None:
     """What the inventory says, after all merging, and where each value comes from. No host is contacted."""
 

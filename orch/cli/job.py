@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import sys
@@ -13,12 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from orch.cli.fleet import load_fleet, open_pool, run_async, warn_of_nodes
+from orch.cli.follow import TIMED_OUT, follow, has_input, print_logs, remove_job
+from orch.cli.group import Group
 from orch.cli.output import Column, Row, age, emit, note, warn
-from orch.cli.printers import HostResult, Lines, Output, Sink
 from orch.cli.settings import Settings, current_settings, settings_options
 from orch.controllers.jobs import PREFIX, job_stack, jobs_of, read_environment
 from orch.controllers.status import ReplicaStatus, replica_statuses
-from orch.errors import HostError, InputError, RefusedError, StateError, UsageError
+from orch.errors import HostError, InputError, RefusedError, UsageError
 from orch.model.node import Unreachable
 from orch.model.quantities import parse_cpus, parse_memory
 from orch.model.resources import Resources
@@ -27,10 +27,6 @@ from orch.podman.images import check_image_name
 
 if TYPE_CHECKING:
     from orch.master.jobs import Jobs
-    from orch.model.replica import Replica
-
-TIMED_OUT = 124
-"""As with timeout(1)."""
 
 _COLUMNS = (
     Column("NAME", "name"),
@@ -43,7 +39,7 @@ _COLUMNS = (
 )
 
 
-@click.group("job", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("job", cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 def job_command() -> None:
     """One-off containers, each on the node that suits it best."""
 
@@ -81,8 +77,8 @@ def run(
 ) -> int:
     """Run COMMAND in a container of IMAGE on the node that suits it best; put -- before it.
 
-    Its output is printed as it comes, and its exit status is orch's. Ctrl-C stops it and removes it. When orch itself
-    is killed, the job runs on: `orch job ls` shows it, `orch job logs` and `orch job rm` deal with it.
+    Its output is printed as it comes, and its exit status is orch's; it gets no input. Ctrl-C stops it and removes it.
+    When orch itself is killed, the job runs on: `orch job ls` shows it, `orch job logs` and `orch job rm` deal with it.
 
     Exit status: the job's; 4 when it fits on no node, 124 when --max-time is over, 1 when it cannot be run.
     """
@@ -126,6 +122,8 @@ async def _run(settings: Settings, stack: StackSpec, *, max_time: float | None, 
 
     job = stack.name.removeprefix(PREFIX)
     fleet = load_fleet(settings)
+    if sys.stdin is not None and has_input(0):
+        warn("jobs get no input: what stands on the standard input is not passed on")
     async with open_pool(settings) as pool:
         running = jobs(fleet, settings.state, pool)
         replica = await running.start(stack)
@@ -134,83 +132,18 @@ async def _run(settings: Settings, stack: StackSpec, *, max_time: float | None, 
             click.echo(job)
             return 0
         try:
-            status = await _follow(running, replica, job, max_time)
+            status = await follow(running, replica, job, max_time)
         except HostError as error:
             hint = f"the job may run on: orch job logs -f {job} follows it, orch job rm {job} stops it"
             raise type(error)(error.host, f"{error.reason}; {hint}") from error
         except BaseException:
             # Interrupted, or nobody reads its output any more.
             note(settings, f"stopping job {job}")
-            await _remove(settings, running, job)
+            await remove_job(settings, running, job)
             raise
         if status == TIMED_OUT or not keep:
-            await _remove(settings, running, job)
+            await remove_job(settings, running, job)
         return status
-
-
-async def _follow(running: Jobs, replica: Replica, job: str, max_time: float | None) -> int:
-    """Print what it says; its exit status."""
-    from orch.cli.printing import Printing
-
-    def lost(reason: str) -> None:
-        warn(f"{replica.node}: {reason}; job {job} runs on there, and its output comes as soon as there is a way to it")
-
-    async with Printing(Plain()) as printing:
-        try:
-            async with asyncio.timeout(max_time):
-                ended = await running.follow(replica, printing.sink(job), lost)
-        except TimeoutError:
-            # What nobody reads must not keep it alive: the rest of its output gets a moment and no more.
-            warn(f"job {job} was ended after {max_time:g} s")
-            return TIMED_OUT
-        await printing.settle(job)
-    if ended is None:
-        warn(f"job {job}: its container on {replica.node} was removed meanwhile")
-        return 1
-    if ended.out_of_memory:
-        warn(f"job {job}: it ran out of memory; give it more with --memory")
-    return ended.exit_code
-
-
-async def _remove(settings: Settings, running: Jobs, job: str) -> bool:
-    """Whether it is gone; if not, why is told."""
-    try:
-        outcomes = await running.remove(job, waiting=lambda why: note(settings, f"job {job} has ended; {why}"))
-    except StateError as error:
-        warn(f"{error}; job {job} is left as it is: orch job rm {job} removes it")
-        return False
-    for outcome in outcomes:
-        if outcome.error:
-            node = outcome.action.replica.node
-            warn(f"{node}: job {job} cannot be removed: {outcome.error}; orch job rm {job} tries again")
-    return not any(outcome.error for outcome in outcomes)
-
-
-class Plain:
-    """Prints one job's output: as it is, but to a terminal in whole lines and with control characters made visible."""
-
-    def __init__(self) -> None:
-        outputs = Output(sys.stdout), Output(sys.stderr)
-        self._lines = [Lines(b"", output.write, shown=True) if output.on_terminal else None for output in outputs]
-        self._outputs = outputs
-
-    def sink(self, host: str) -> Sink:
-        def take(data: bytes, stderr: bool) -> None:
-            lines = self._lines[stderr]
-            if lines is not None:
-                lines.feed(data)
-            else:
-                self._outputs[stderr].write(data)
-
-        return take
-
-    def collected(self, host: str) -> tuple[str, str]:
-        return "", ""
-
-    def finish(self, result: HostResult) -> None:
-        for lines in self._lines:
-            if lines is not None:
-                lines.end()
 
 
 @job_command.command("ls")
@@ -256,27 +189,21 @@ def _shown(row: ReplicaStatus) -> Row:
 
 
 @job_command.command("logs")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the job ends, and return its exit status.")
+@click.option("-f", "--follow", "to_end", is_flag=True, help="Go on until the job ends, and return its exit status.")
 @click.argument("job")
 @settings_options
-def logs(follow: bool, job: str) -> int:
+def logs(to_end: bool, job: str) -> int:
     """What a job has said."""
-    return run_async(_logs(current_settings(), job, follow=follow))
+    return run_async(_logs(current_settings(), job, to_end=to_end))
 
 
-async def _logs(settings: Settings, job: str, *, follow: bool) -> int:
-    from orch.cli.printing import Printing
+async def _logs(settings: Settings, job: str, *, to_end: bool) -> int:
     from orch.master.runtime import jobs
 
     async with open_pool(settings) as pool:
         running = jobs(load_fleet(settings), settings.state, pool)
         replica = running.replica(job)
-        if follow:
-            return await _follow(running, replica, job, None)
-        async with Printing(Plain()) as printing:
-            status = await running.logs(replica, printing.sink(job))
-            await printing.settle(job)
-        return status
+        return await (follow(running, replica, job, None) if to_end else print_logs(running, replica, job))
 
 
 @job_command.command("rm")
@@ -306,7 +233,7 @@ async def _rm(settings: Settings, names: tuple[str, ...]) -> int:
 async def _removed_if_any(settings: Settings, running: Jobs, job: str) -> bool | None:
     """None when there is none of that name, which keeps no other from being removed."""
     try:
-        return await _remove(settings, running, job)
+        return await remove_job(settings, running, job)
     except RefusedError as error:
         warn(str(error))
         return None

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 import click
 import msgspec
 
 from orch.cli.fleet import run_async
+from orch.cli.group import Group
 from orch.cli.output import Column, emit, note
 from orch.cli.settings import current_settings, settings_options
 from orch.errors import UsageError
 from orch.model.quantities import parse_cpus, parse_memory
 
-_lab_option = click.option("--lab", "name", default="lab", show_default=True, metavar="NAME", help="Which lab.")
+DEFAULT = "lab"
+_new_lab_option = click.option("--lab", "name", default=DEFAULT, show_default=True, metavar="NAME", help="Which lab.")
+_lab_option = click.option(
+    "--lab", "given", metavar="NAME", help=f"Which lab. Default: the only one, or the one called {DEFAULT}."
+)
 _hosts_argument = click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
 _COLUMNS = (
     Column("NAME", "name"),
@@ -24,7 +30,27 @@ _COLUMNS = (
 )
 
 
-@click.group("lab", context_settings={"help_option_names": ["-h", "--help"]})
+def chosen_lab(given: str | None, labs: Sequence[str]) -> str:
+    """The lab that is meant. Raises UsageError when several may be."""
+    if given is not None or not labs or DEFAULT in labs:
+        return given or DEFAULT
+    if len(labs) > 1:
+        raise UsageError(f"there are several labs; say which with --lab: {', '.join(labs)}")
+    return labs[0]
+
+
+def _which(given: str | None) -> str:
+    from orch.lab import fleet
+
+    return chosen_lab(given, [] if given else fleet.labs())
+
+
+def _tell(hosts: Sequence[str], what: str) -> None:
+    """One line for all of them."""
+    note(current_settings(), f"{', '.join(hosts)}: {what}")
+
+
+@click.group("lab", cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 def lab_command() -> None:
     """Fleets of real hosts on this machine: own systemd, sshd, podman and network. Needs Linux and root.
 
@@ -33,7 +59,7 @@ def lab_command() -> None:
 
 
 @lab_command.command("up")
-@_lab_option
+@_new_lab_option
 @click.option("-n", "count", type=int, default=3, show_default=True, help="How many hosts.")
 @click.option("--cpus", metavar="CORES", help="Limit each host's CPU. Default: the machine's.")
 @click.option("--memory", metavar="SIZE", help="Limit each host's memory, like 2g. Default: the machine's.")
@@ -59,7 +85,7 @@ def up(name: str, count: int, cpus: str | None, memory: str | None) -> None:
 
 
 @lab_command.command("down")
-@_lab_option
+@_new_lab_option
 @click.option("--all", "every", is_flag=True, help="All labs of this machine.")
 @settings_options
 def down(name: str, every: bool) -> None:
@@ -75,11 +101,11 @@ def down(name: str, every: bool) -> None:
 @lab_command.command("status")
 @_lab_option
 @settings_options
-def status(name: str) -> None:
+def status(given: str | None) -> None:
     """The hosts of a lab: up, cut (no network) or off."""
     from orch.lab import fleet
 
-    rows = [msgspec.to_builtins(row) for row in fleet.status(name)]
+    rows = [msgspec.to_builtins(row) for row in fleet.status(_which(given))]
     emit(current_settings(), rows, [row | {"pid": row["pid"] or ""} for row in rows], _COLUMNS)
 
 
@@ -87,48 +113,55 @@ def status(name: str) -> None:
 @_lab_option
 @_hosts_argument
 @settings_options
-def kill(name: str, hosts: tuple[str, ...]) -> None:
+def kill(given: str | None, hosts: tuple[str, ...]) -> None:
     """A power cut: all processes of the hosts die at once; their disks stay."""
     from orch.lab import fleet
 
+    name = _which(given)
     fleet.kill(name, hosts)
+    _tell(hosts, f"power cut; orch lab start --lab {name} {' '.join(hosts)} switches on again")
 
 
 @lab_command.command("start", short_help="Switch killed hosts on again.")
 @_lab_option
 @_hosts_argument
 @settings_options
-def start(name: str, hosts: tuple[str, ...]) -> None:
+def start(given: str | None, hosts: tuple[str, ...]) -> None:
     """Switch killed hosts on again, with the disks they had, and wait until they can be reached."""
     from orch.lab import fleet
     from orch.lab.ready import wait_until_ready
 
+    name = _which(given)
     fleet.start(name, hosts)
     lab = fleet.load(name)
     reachable = [row.name for row in fleet.status(name) if row.name in hosts and row.state == "up"]
     run_async(wait_until_ready(lab, reachable))
+    _tell(hosts, "on")
 
 
 @lab_command.command("cut", short_help="Pull the network cables of hosts.")
 @_lab_option
 @_hosts_argument
 @settings_options
-def cut(name: str, hosts: tuple[str, ...]) -> None:
+def cut(given: str | None, hosts: tuple[str, ...]) -> None:
     """Pull the network cables of hosts: they run on, and nothing reaches them or comes from them."""
     from orch.lab import fleet
 
+    name = _which(given)
     fleet.connect_cable(name, hosts, "down")
+    _tell(hosts, f"cable pulled; orch lab heal --lab {name} {' '.join(hosts)} plugs it in again")
 
 
 @lab_command.command("heal")
 @_lab_option
 @_hosts_argument
 @settings_options
-def heal(name: str, hosts: tuple[str, ...]) -> None:
+def heal(given: str | None, hosts: tuple[str, ...]) -> None:
     """Plug the cables in again."""
     from orch.lab import fleet
 
-    fleet.connect_cable(name, hosts, "up")
+    fleet.connect_cable(_which(given), hosts, "up")
+    _tell(hosts, "cable plugged in")
 
 
 @lab_command.command("exec", short_help="Run COMMAND as root in a host, not over the network.")
@@ -136,10 +169,11 @@ def heal(name: str, hosts: tuple[str, ...]) -> None:
 @click.argument("host")
 @click.argument("command", nargs=-1, required=True)
 @settings_options
-def exec_(name: str, host: str, command: tuple[str, ...]) -> None:
+def exec_(given: str | None, host: str, command: tuple[str, ...]) -> None:
     """Run COMMAND as root in a host, from this machine and not over the network; put -- before it."""
     from orch.lab import fleet
 
+    name = _which(given)
     argv = fleet.inside(name, host, command)
     fleet.join_host(name, host)
     os.execvp(argv[0], argv)

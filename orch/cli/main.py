@@ -11,8 +11,10 @@ from typing import Any
 
 import click
 
-from orch.cli.settings import settings_options
-from orch.errors import OrchError
+from orch import __version__
+from orch.cli.group import Group
+from orch.cli.settings import global_options
+from orch.errors import InputErrors, OrchError
 
 _COMMANDS = {
     "apply": ("orch.cli.stack", "Make the services of a Compose file run, and wait until they do."),
@@ -55,7 +57,7 @@ class _Ended(Exception):
     before anyone else could see them, which may be stuck, and has an exit status of its own."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group whose commands are imported when one is run, and not to list them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -64,9 +66,10 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(_COMMANDS[cmd_name][0])
-        command: click.Command = getattr(module, f"{cmd_name}_command")
-        return command
+        if cmd_name not in self.commands:
+            module = importlib.import_module(_COMMANDS[cmd_name][0])
+            self.add_command(getattr(module, f"{cmd_name}_command"), cmd_name)
+        return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         listed = {name for names in _SECTIONS.values() for name in names}
@@ -81,17 +84,10 @@ class LazyGroup(click.Group):
         except (OSError, KeyboardInterrupt) as error:
             raise _Ended from error
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError:
-            raise click.UsageError(f"there is no command {args[0]!r}; `orch --help` lists them", ctx) from None
-
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
-@settings_options
+@global_options
+@click.version_option(__version__, prog_name="orch", message="%(prog)s %(version)s")
 def cli() -> None:
     """Containers on a fleet of ordinary servers, with nothing on them but sshd and podman."""
 
@@ -126,7 +122,8 @@ def run_cli(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _interrupted()
     except OrchError as error:
-        click.echo(f"orch: {error}", err=True)
+        for line in str(error).splitlines() if isinstance(error, InputErrors) else [error]:
+            click.echo(f"orch: {line}", err=True)
         return error.exit_status
     return result if isinstance(result, int) else 0
 

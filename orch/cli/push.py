@@ -18,7 +18,7 @@ from orch.cli.fleet import open_pool
 from orch.cli.output import note, print_json, warn
 from orch.cli.settings import Settings
 from orch.controllers.images import LOCAL, choose_source, lacking
-from orch.errors import HostError, InputError, UsageError
+from orch.errors import HostError, InputError, RefusedError, UsageError
 from orch.inventory.fleet import Fleet
 from orch.inventory.hosts import Host
 from orch.model.images import complete_image
@@ -30,16 +30,19 @@ if TYPE_CHECKING:
     from orch.remote.pool import Pool
 
 _DRAW_SECONDS = 0.2
+_FEW = 10
 _MANIFEST = 16 << 20
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What the command line asks for: images by name, or those in `file`; `source` None is wherever they are."""
+    """What the command line asks for: images by name, or those in `file`; `source` None is wherever they are.
+    `guessed`: the last of several names may have been meant to be a pattern."""
 
     images: tuple[str, ...]
     targets: tuple[Host, ...]
     source: str | None
     file: Path | None
+    guessed: bool = False
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -55,16 +58,33 @@ async def push_images(settings: Settings, fleet: Fleet, order: Order) -> int:
     """The exit status. Raises RefusedError before anything is sent when an image is nowhere."""
     from orch.master.images import look
 
-    names = [checked_name(name) for name in order.images]
+    try:
+        names = [checked_name(name) for name in order.images]
+    except UsageError as error:
+        raise UsageError(f"{error}{_no_pattern(fleet, order, str(error))}") from None
     async with open_pool(settings) as pool:
         # Whoever is no target may still have an image.
         asked = order.targets if order.file or order.source == LOCAL else fleet.hosts
         local, seen = await asyncio.gather(_local_images(pool, order), look(pool, asked))
-        cargos = _from_archive(order.file) if order.file else _from_podman(names, local, seen, order.source)
+        try:
+            cargos = _from_archive(order.file) if order.file else _from_podman(names, local, seen, order.source)
+        except RefusedError as error:
+            raise RefusedError(f"{error}{_no_pattern(fleet, order, str(error))}") from None
         report = Report(settings)
         for cargo, source in cargos:
             await _push(pool, fleet, order, cargo, source, seen, report)
     return report.conclude()
+
+
+def _no_pattern(fleet: Fleet, order: Order, refusal: str) -> str:
+    """What there is, when the image that is refused was perhaps meant to be a host or a pattern."""
+    last = order.images[-1]
+    of_last = (f"image {complete_image(last)}", f"{last!r} cannot name an image")
+    if not order.guessed or len(order.images) < 2 or not any(said in refusal for said in of_last):
+        return ""
+    hosts = [host.name for host in fleet.hosts]
+    more = f" and {len(hosts) - _FEW} more" if len(hosts) > _FEW else ""
+    return f". Nor is {last} a host, group or pattern of {fleet.source}; its hosts: {', '.join(hosts[:_FEW])}{more}"
 
 
 def checked_name(name: str) -> str:

@@ -12,7 +12,9 @@ import click
 from orch.cli.fleet import warn_of_nodes
 from orch.cli.output import Row, flat, note, print_json, warn
 from orch.cli.settings import Settings
+from orch.controllers.changes import Change
 from orch.controllers.status import ReplicaStatus, replica_statuses
+from orch.errors import PartialError, RefusedError
 from orch.model.plan import Action, Adopt, Forget, Plan, Refusal, Remove, Run
 from orch.model.replica import Slot
 
@@ -26,11 +28,14 @@ _KINDS = {Run: "run", Remove: "remove", Forget: "forget", Adopt: "adopt"}
 CHANGES_TO_MAKE = 10
 
 
-def report_plan(settings: Settings, view: View, plan: Plan, cluster: str) -> int:
-    """Print the plan; the exit status of `orch plan`."""
+def report_plan(settings: Settings, view: View, plan: Plan, cluster: str, changes: Sequence[Change] = ()) -> int:
+    """Print the plan; the exit status of `orch plan`. `changes`: how the specs of services differ from those before."""
     if settings.output == "json":
-        print_json({"actions": [_action_row(a) for a in plan.actions], "refusals": _refusal_rows(plan.refusals)})
+        actions = [_action_row(action) for action in plan.actions]
+        print_json({"actions": actions, "refusals": _refusal_rows(plan.refusals), "changes": _change_rows(changes)})
     else:
+        for change in changes:
+            click.echo(f"change  {change.object}: {flat(', '.join(change.keys))}")
         for action in plan.actions:
             row = _action_row(action)
             click.echo(f"{row['kind']:<7} {row['object']} on {row['node']}: {row['why']}")
@@ -43,9 +48,17 @@ def report_plan(settings: Settings, view: View, plan: Plan, cluster: str) -> int
             note(settings, "nothing can be changed" if plan.refusals else "nothing to change")
     _tell_refusals(plan.refusals)
     warn_of_nodes(view.observed, told={r.node for r in plan.refusals if r.node})
-    if plan.refusals:
-        return 4
-    return CHANGES_TO_MAKE if plan.actions else 0
+    return plan_status(plan)
+
+
+def plan_status(plan: Plan) -> int:
+    """4: something cannot be as wanted; 10: there is something to do; 3: there is not, and replicas on hosts that do
+    not take part are left as they are, as `orch apply` has it."""
+    if any(refusal.node is None for refusal in plan.refusals):
+        return RefusedError.exit_status
+    if plan.actions:
+        return CHANGES_TO_MAKE
+    return PartialError.exit_status if plan.refusals else 0
 
 
 def report_applied(
@@ -81,7 +94,7 @@ def report_applied(
             continue
         warn(f"{action.replica.slot}: not settled yet: {action.why}; apply again")
     _tell_volumes(settings, emptied)
-    note(settings, _summary(applied, rows))
+    note(settings, summary(applied, rows, sorted(wanted)))
     status = _status(applied, failed=bool(failed or unsettled))
     return 3 if status == 0 and any(e.error or e.foreign for e in emptied) else status
 
@@ -96,16 +109,37 @@ def _tell_volumes(settings: Settings, emptied: Sequence[Emptied]) -> None:
             warn(f"{found.node}: the volumes of {found.stack} stay: {found.error}")
 
 
-def _summary(applied: Applied, rows: Sequence[ReplicaStatus]) -> str:
-    done = sum(outcome.done for outcome in applied.outcomes)
+def summary(applied: Applied, rows: Sequence[ReplicaStatus], stacks: Sequence[str]) -> str:
+    """`3 of 4 replicas running, 1 done, 2 changes`, or of stacks that are not wanted any more `removed shop: 4
+    containers`."""
+    wanted = {stack.name for stack in applied.view.desired.stacks}
+    if wanted.isdisjoint(stacks):
+        return "; ".join(_removal(applied, rows, stack) for stack in stacks)
+    left = {action.replica.slot for action in applied.plan.actions}
+    # Nothing is planned for one that was not to run for ever.
+    ended = sum(row.exit_code == 0 and Slot(row.stack, row.service, row.slot) not in left for row in rows)
     running = sum(row.state == "running" for row in rows)
+    told = [f"{running} of {len(rows) - ended} replicas running"] if len(rows) > ended or not rows else []
+    told += [f"{ended} done"] if ended else []
+    done = sum(outcome.done for outcome in applied.outcomes)
     errors = sum(bool(outcome.error) for outcome in applied.outcomes)
-    changed = f"{done} change{'' if done == 1 else 's'}" if done or errors else "nothing to change"
-    if errors:
-        changed += f", {errors} failed"
-    if applied.unsettled:
-        changed += f", {len(applied.unsettled)} not settled"
-    return f"{running} of {len(rows)} replicas running, {changed}"
+    told += [_counted(done, "change") if done or errors else "nothing to change"]
+    told += [f"{errors} failed"] if errors else []
+    told += [f"{len(applied.unsettled)} not settled"] if applied.unsettled else []
+    return ", ".join(told)
+
+
+def _removal(applied: Applied, rows: Sequence[ReplicaStatus], stack: str) -> str:
+    gone = sum(
+        outcome.done and isinstance(outcome.action, Remove) and outcome.action.replica.slot.stack == stack
+        for outcome in applied.outcomes
+    )
+    left = sum(row.stack == stack for row in rows)
+    return f"removed {stack}: {_counted(gone, 'container')}" + (f", {left} left" if left else "")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _applied_json(applied: Applied, rows: Sequence[ReplicaStatus]) -> Row:
@@ -153,6 +187,10 @@ def _action_row(action: Action) -> Row:
         "node": action.replica.node,
         "why": action.why,
     }
+
+
+def _change_rows(changes: Sequence[Change]) -> list[Row]:
+    return [{"object": change.object, "keys": list(change.keys)} for change in changes]
 
 
 def _refusal_rows(refusals: Sequence[Refusal]) -> list[Row]:

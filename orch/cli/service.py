@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import click
 import msgspec
@@ -72,10 +72,15 @@ def _services(stack: str | None, found: Sequence[ServiceStatus]) -> tuple[list[R
         raise UsageError(f"there is no stack {stack}; `orch stacks` lists them")
     data: list[Row] = [msgspec.to_builtins(row) for row in rows]
     shown = [
-        {**plain, "name": row.name, "ports": ", ".join(row.ports), "endpoints": ", ".join(row.endpoints)}
+        {**plain, "name": row.name, "ports": ", ".join(_ports(row)), "endpoints": ", ".join(row.endpoints)}
         for row, plain in zip(rows, data, strict=True)
     ]
     return data, shown
+
+
+def _ports(row: ServiceStatus) -> Iterator[str]:
+    for port in row.ports:
+        yield f"{port} (not open yet)" if port in row.closed_ports else port
 
 
 def _stacks(rows: Sequence[StackStatus]) -> tuple[list[Row], list[Row]]:

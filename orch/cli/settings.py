@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -30,10 +30,20 @@ class Settings(msgspec.Struct, frozen=True):
     accept_new: bool = False
 
 
+def global_options(function: F) -> F:
+    """Add the options that every command takes, for the help of orch itself."""
+    return _with_options(function, hidden=False)
+
+
 def settings_options(function: F) -> F:
-    """Add the common options. Their values are gathered from wherever they stand; the last one counts."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
+    """Add the same to a command, whose help does not repeat them. Their values are gathered from wherever they stand;
+    the last one counts."""
+    return _with_options(function, hidden=True)
+
+
+def _with_options(function: F, *, hidden: bool) -> F:
+    for names, details in reversed(_OPTIONS):
+        function = click.option(*names, expose_value=False, callback=_gather, hidden=hidden, **details)(function)
     return function
 
 
@@ -43,8 +53,8 @@ def _gather(ctx: click.Context, parameter: click.Parameter, value: object) -> No
         given[parameter.name] = value
 
 
-def _option(*names: str, **details: Any) -> Callable[[F], F]:
-    return click.option(*names, expose_value=False, callback=_gather, **details)
+def _option(*names: str, **details: Any) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+    return names, details
 
 
 _OPTIONS = (

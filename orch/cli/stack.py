@@ -17,6 +17,7 @@ from orch.cli.output import note, on_terminal, print_json, warn
 from orch.cli.progress import Progress
 from orch.cli.report import report_applied, report_plan
 from orch.cli.settings import Settings, current_settings, settings_options
+from orch.controllers.changes import spec_changes
 from orch.errors import RefusedError, UsageError
 from orch.model.container import VolumeMount
 from orch.model.spec import ServiceSpec, StackSpec
@@ -86,7 +87,10 @@ def _stack_options(command: F) -> F:
 def plan_command(prune: bool, config: bool, **files: Any) -> int:
     """What `apply` would change: all of it, and by the same code.
 
-    Exit status 0: nothing to do; 10: changes; 4: something cannot be as wanted.
+    Of services whose specification changes it names the keys that differ.
+
+    Exit status 0: nothing to do; 10: changes; 4: something cannot be as wanted; 3: nothing to do, but replicas on hosts
+    that do not answer are left alone.
     """
     settings = current_settings()
     stack_file = _read(settings, **files)
@@ -205,7 +209,8 @@ async def _change(
         changes = decide(running)
         if dry_run:
             view, plan = await running.plan(changes)
-            return report_plan(settings, view, plan, fleet.cluster)
+            changed = spec_changes(running.stacks(), view.desired.stacks)
+            return report_plan(settings, view, plan, fleet.cluster, changed)
         with Progress(settings) as progress:
             applied = await running.apply(changes, progress, stacks=stacks, wait_seconds=wait_seconds)
         emptied = await running.empty(stacks, applied.view) if volumes else []

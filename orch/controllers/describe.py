@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from orch.controllers.services import service_statuses
-from orch.controllers.status import NodeStatus, ReplicaStatus, node_statuses, replica_statuses
+from orch.controllers.status import NodeStatus, ReplicaStatus, brief_reason, node_statuses, replica_statuses
 from orch.model.container import BindMount, Mount, TmpfsMount, VolumeMount
 from orch.model.node import Container, NodeObservation, Reachable, Unreachable
 from orch.model.plan import Action, Adopt, Desired, Forget, Plan, Remove, Run
@@ -33,7 +33,7 @@ class Seen(msgspec.Struct, frozen=True):
     plan: Plan
 
     def replicas(self) -> list[ReplicaStatus]:
-        return replica_statuses(self.desired, self.observed)
+        return replica_statuses(self.desired, self.observed, self.plan.refusals)
 
     def container(self, replica: Replica) -> Container | None:
         node = self.observed.get(replica.node)
@@ -101,7 +101,7 @@ def describe_service(seen: Seen, stack: str, name: str) -> Description | None:
                 "state": r.state,
                 "ready": r.ready,
                 "restarts": r.restarts,
-                "why": r.reason,
+                "why": brief_reason(r, seen.observed),
             }
             for r in seen.replicas()
             if (r.stack, r.service) == (stack, name)
@@ -141,13 +141,19 @@ def describe_node(seen: Seen, name: str) -> Description | None:
     return {
         **_node(row),
         "replicas_there": [
-            {"name": r.name, "state": r.state, "ready": r.ready, "image": r.image, "why": r.reason}
+            {
+                "name": r.name,
+                "state": r.state,
+                "ready": r.ready,
+                "image": r.image,
+                "why": brief_reason(r, seen.observed),
+            }
             for r in seen.replicas()
             if r.node == name
         ],
         "volumes": [volume.name for volume in seen.desired.volumes if volume.node == name],
         "next": [_action(action) for action in seen.plan.actions if action.replica.node == name]
-        + [refusal.reason for refusal in seen.plan.refusals if refusal.node == name],
+        + [r.reason.removeprefix(f"{row.reason}; ") for r in seen.plan.refusals if r.node == name],
     }
 
 
@@ -203,7 +209,10 @@ def _spec(spec: ServiceSpec) -> Description:
         "request": _amount(spec.request),
         "limit": _amount(spec.limit),
         "restart": spec.restart.condition,
-        "ports": [f"{published(port)} on {'its node' if port.mode == 'host' else 'every node'}" for port in spec.ports],
+        "ports": [
+            f"{published(port)} on {'its node' if port.mode == 'host' else 'every node (not open yet)'}"
+            for port in spec.ports
+        ],
         "mounts": [_mount(mount) for mount in spec.mounts],
         "files": [f"{file.source} at {file.target}" for file in spec.files],
         "constraints": [str(constraint) for constraint in spec.placement.constraints],
@@ -238,7 +247,8 @@ def _container(container: Container) -> Description:
         "started_at": container.started_at,
         "restarts": container.restarts,
         "health": container.health or None,
-        "last_exit": container.exit_code if container.state == "exited" or container.restarts else None,
+        # podman forgets it when it starts the container again.
+        "last_exit": container.exit_code if container.state == "exited" else None,
         "out_of_memory": container.oom_killed,
         "addresses": list(container.addresses),
     }
@@ -260,6 +270,7 @@ def _node(row: NodeStatus) -> Description:
         "disk_free": row.disk_free,
         "load": row.load,
         "clock_skew": row.clock_skew,
+        "clock_error": row.clock_error,
         "podman": row.podman,
         "system": row.system,
         "kernel": row.kernel,

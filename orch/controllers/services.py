@@ -20,7 +20,8 @@ from orch.podman.options import published
 class ServiceStatus(msgspec.Struct, frozen=True):
     """`desired`: the slots it wants now; of a global service, those of the nodes that may run it. `updated`: replicas
     that are there and made from what is wanted; `completed`: those of a job that ended with 0. `endpoints`: addresses
-    of the ready ones. `vip` is for networks to come."""
+    of the ready ones. `vip` is for networks to come, and so are `closed_ports`: those of `ports` that nothing opens
+    yet."""
 
     stack: str
     service: str
@@ -34,6 +35,7 @@ class ServiceStatus(msgspec.Struct, frozen=True):
     endpoints: tuple[str, ...]
     image: str
     completed: int = 0
+    closed_ports: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -79,6 +81,7 @@ def _service(service: Service, slots: int, rows: list[ReplicaStatus], hashes: Ma
         ports=tuple(published(port) for port in service.spec.ports),
         endpoints=tuple(address for row in rows if row.ready for address in row.addresses),
         image=service.spec.image,
+        closed_ports=tuple(published(port) for port in service.spec.ports if port.mode == "ingress"),
         completed=sum(service.is_job and row.exit_code == 0 for row in rows),
     )
 

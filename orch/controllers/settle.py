@@ -77,14 +77,29 @@ def _running(container: Container, node: Reachable) -> Settling:
         return Failed("its healthcheck fails", unhealthy=True)
     if container.health == "starting":
         return Waiting("its healthcheck has not passed yet")
-    # Both times are by the node's own clock.
-    running = node.at + node.facts.clock_skew - (container.started_at or 0)
+    running = _seconds_running(container, node)
     if running < (RESTARTED_SECONDS if container.restarts else SETTLE_SECONDS):
         if container.restarts >= LOOPING:
             return Failed(f"it keeps ending: restarted {container.restarts} times")
         again = f", and was restarted {_times(container.restarts)}" if container.restarts else ""
         return Waiting(f"it has run for {max(0, running):.0f} s{again}")
     return Settled()
+
+
+def _seconds_running(container: Container, node: Reachable) -> float:
+    """Both times are by the node's own clock."""
+    return node.at + node.facts.clock_skew - (container.started_at or 0)
+
+
+def restart_reason(container: Container, node: Reachable) -> str:
+    """`restarted 7 times`, of one that has been restarted and is not known to run well since; empty for others.
+
+    With what it ended each time podman does not tell while it runs again.
+    """
+    well = container.state == "running" and _seconds_running(container, node) >= RESTARTED_SECONDS
+    if not container.restarts or (well and container.restarts < LOOPING):
+        return ""
+    return f"restarted {_times(container.restarts)}"
 
 
 def _exited(container: Container, spec: ServiceSpec) -> Settling:

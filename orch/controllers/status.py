@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
 
 from orch.controllers.replica import exit_reason
 from orch.controllers.service import services_of
+from orch.controllers.settle import restart_reason
 from orch.controllers.slots import wanted_slots
 from orch.model.instant import Instant
 from orch.model.node import Container, NodeObservation, NodeSpec, Reachable, Unreachable, capacity_of, node_state
-from orch.model.plan import Desired
+from orch.model.plan import Desired, Refusal
 from orch.model.replica import Replica, Slot
 from orch.model.resources import Resources, total
 
@@ -77,24 +78,39 @@ class NodeStatus(msgspec.Struct, frozen=True):
     clock_error: float | None = None
 
 
-def replica_statuses(desired: Desired, observed: Mapping[str, NodeObservation]) -> list[ReplicaStatus]:
-    """One for every slot wanted or still filled, sorted."""
+def replica_statuses(
+    desired: Desired, observed: Mapping[str, NodeObservation], refusals: Iterable[Refusal] = ()
+) -> list[ReplicaStatus]:
+    """One for every slot wanted or still filled, sorted. `refusals`, of a plan from the same look, say why slots are
+    pending."""
     services = services_of(desired)
     containers = containers_seen(observed)
     recorded: dict[Slot, list[Replica]] = {}
     for replica in desired.replicas:
         recorded.setdefault(replica.slot, []).append(replica)
     wanted = wanted_slots(services, desired, observed, containers).slots
+    refused = {refusal.object: refusal.reason for refusal in refusals}
     rows: list[ReplicaStatus] = []
     for slot in sorted({*wanted, *recorded}):
         service = services.get((slot.stack, slot.service))
         image = service.spec.image if service else ""
         if slot not in recorded:
-            rows.append(_pending(slot, image))
+            rows.append(_pending(slot, image, refused.get(str(slot), "")))
         for replica in recorded.get(slot, []):
             container = containers.get((replica.node, replica.id))
             rows.append(_filled(replica, image, container, observed.get(replica.node)))
     return rows
+
+
+def brief_reason(row: ReplicaStatus, observed: Mapping[str, NodeObservation]) -> str:
+    """Where what is wrong with a node is told beside the rows, and not again in each."""
+    match observed.get(row.node or ""):
+        case Unreachable():
+            return f"{row.node} does not answer"
+        case Reachable(problem=problem) if problem:
+            return f"{row.node} cannot be used"
+        case _:
+            return row.reason
 
 
 def containers_seen(observed: Mapping[str, NodeObservation]) -> dict[tuple[str, str], Container]:
@@ -107,8 +123,8 @@ def containers_seen(observed: Mapping[str, NodeObservation]) -> dict[tuple[str, 
     }
 
 
-def _pending(slot: Slot, image: str) -> ReplicaStatus:
-    reason = "no replica has been started yet"
+def _pending(slot: Slot, image: str, refused: str) -> ReplicaStatus:
+    reason = f"it fits nowhere: {refused}" if refused else "no replica has been started yet"
     return ReplicaStatus(
         slot.stack, slot.service, slot.number, None, None, "pending", False, (), image, 0, reason, None
     )
@@ -141,18 +157,30 @@ def _state(replica: Replica, container: Container | None, node: NodeObservation 
             return "unknown", f"{replica.node}: {reason}"
         case Reachable(problem=problem) if problem:
             return "unknown", f"{replica.node}: {problem}"
+    assert isinstance(node, Reachable)
     if container is None:
         return "missing", "it has no container; the next apply makes one"
-    return container.state, _reason(container)
+    return container.state, _reason(container, node)
 
 
-def _reason(container: Container) -> str:
-    if container.state == "starting":
-        return "its image is pulled, or its container is made"
-    if container.state == "exited":
-        return exit_reason(container)
-    checks = {"starting": "its healthcheck has not passed yet", "unhealthy": "its healthcheck fails"}
-    return checks.get(container.health, "") if container.state == "running" else ""
+def _reason(container: Container, node: Reachable) -> str:
+    match container.state:
+        case "starting":
+            return "its image is pulled, or its container is made"
+        case "exited":
+            again = restart_reason(container, node)
+            return f"{again}, {exit_reason(container)}" if again else exit_reason(container)
+        case "created" if container.started_at is not None:
+            # podman sets a container that ran back to this when it first meets it after a boot, and keeps the time.
+            return "its host restarted; the next apply starts it again"
+        case "created":
+            return "its start was broken off; the next apply makes it anew"
+        case "running":
+            checks = {"starting": "its healthcheck has not passed yet", "unhealthy": "its healthcheck fails"}
+            told = (restart_reason(container, node), checks.get(container.health, ""))
+            return "; ".join(filter(None, told))
+        case _:
+            return ""
 
 
 def node_statuses(desired: Desired, observed: Mapping[str, NodeObservation]) -> list[NodeStatus]:

@@ -133,6 +133,8 @@ class Executor:
         """Raises HostError, and ValueError for a replica that is none of orch's."""
         if step.starts:
             command = guard.start(self._cluster, fence, replica, step.image, step.command)
+        elif step.makes:
+            command = guard.making(self._cluster, fence, step.makes, step.command)
         else:
             command = guard.guarded(self._cluster, fence, step.command)
         result = await link.run(command, timeout=step.seconds + _ANSWER_SECONDS, whole=True)

@@ -10,15 +10,15 @@ from orch.model.command import Command
 from orch.model.container import VolumeMount
 from orch.model.plan import Forget, Remove, Run
 from orch.podman import commands
-from orch.podman.files import FILE_SECONDS, remove_files, write_files
+from orch.podman.files import FILE_SECONDS, folder_of, remove_files, write_files
 from orch.podman.guard import END_SECONDS, end_start
 from orch.podman.volumes import VOLUME_SECONDS, folders_to_make, has_volume, make_folders, make_volume
 
 
 class Step(msgspec.Struct, frozen=True):
     """`seconds`: after which the command ends itself. `what` begins the message of a failure. Of those with the same
-    `once`, if any, one is enough for a node. `remedy` is for a command that says nothing when it fails. `starts`: it
-    is the start itself."""
+    `once`, if any, one is enough for a node. `remedy` is for a command that says nothing when it fails. `makes`: a
+    folder that is to be there whole or not at all. `starts`: it is the start itself."""
 
     command: Command
     seconds: int
@@ -26,6 +26,7 @@ class Step(msgspec.Struct, frozen=True):
     once: str = ""
     image: str = ""
     remedy: str = ""
+    makes: str = ""
     starts: bool = False
 
 
@@ -55,7 +56,8 @@ def _preparations(cluster: str, action: Run) -> Iterator[Step]:
     spec, stack = action.spec, action.replica.slot.stack
     if spec.files:
         command = write_files(cluster, action.replica, spec, action.files)
-        yield Step(command, FILE_SECONDS, "its configs and secrets cannot be written")
+        folder = folder_of(cluster, action.replica)
+        yield Step(command, FILE_SECONDS, "its configs and secrets cannot be written", makes=folder)
     if folders := folders_to_make(spec):
         yield Step(make_folders(folders), VOLUME_SECONDS, "the folders of its mounts cannot be made")
     used = {mount.volume for mount in spec.mounts if isinstance(mount, VolumeMount) and mount.volume}

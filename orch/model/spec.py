@@ -70,7 +70,7 @@ class ServiceSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         What concerns the service and not its containers is no part of it; 16 hex digits of a SHA-256.
         """
         host_ports = tuple(port for port in self.ports if port.mode == "host")
-        told = _told(msgspec.structs.replace(self, ports=host_ports))
+        told = without_defaults(msgspec.structs.replace(self, ports=host_ports))
         for field in _OF_THE_SERVICE:
             told.pop(field, None)
         return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()[:16]
@@ -91,15 +91,16 @@ _OF_THE_SERVICE = (
 )
 
 
-def _told(value: msgspec.Struct) -> dict[str, object]:
-    """The fields that differ from their defaults. Equality counts and not identity, as msgspec's own way has it."""
+def without_defaults(value: msgspec.Struct) -> dict[str, object]:
+    """As plain data, the fields that differ from their defaults, at every depth. Equality counts and not identity, as
+    msgspec's own way has it."""
     told: dict[str, object] = {}
     if (tag := value.__struct_config__.tag) is not None:
         told["type"] = tag
     for name, default in _defaults(type(value)):
         own = getattr(value, name)
         if own != default:
-            told[name] = _told_value(own)
+            told[name] = _plain_value(own)
     return told
 
 
@@ -112,12 +113,12 @@ def _defaults(kind: type[msgspec.Struct]) -> tuple[tuple[str, object], ...]:
     )
 
 
-def _told_value(value: object) -> object:
+def _plain_value(value: object) -> object:
     match value:
         case msgspec.Struct():
-            return _told(value)
+            return without_defaults(value)
         case tuple():
-            return [_told_value(entry) for entry in value]
+            return [_plain_value(entry) for entry in value]
         case _:
             return value
 

@@ -11,6 +11,7 @@ from orch.model.resources import Resources
 from orch.observe.clock import skew_of
 from orch.observe.figures import cpu_between, cpu_time, decimal, memory, memory_used, whole
 from orch.observe.texts import script
+from orch.podman.explain import WHEN_IT_HANGS
 from orch.podman.files import cluster_folder
 from orch.podman.images import NAMES, VOLUMES, parse_names
 from orch.podman.inspect import FORMAT, LIST_SECONDS, ForeignContainer, filter_of, parse_container, parse_start
@@ -91,6 +92,8 @@ def _problem(facts: Mapping[str, str]) -> str:
         return f"podman {facts['podman']} is too old, {least} is needed; `orch doctor` knows the way to a newer one"
     if "fence_error" in facts:
         return facts["fence_error"]
+    if "podman_hangs" in facts:
+        return f"podman gave no answer within {facts['podman_hangs']} s; {WHEN_IT_HANGS}"
     if "podman_error" in facts:
         return f"podman does not answer: {facts['podman_error']}"
     if "containers" not in facts:

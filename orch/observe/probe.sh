@@ -45,7 +45,7 @@ list_containers() {
     for attempt in 1 2 3; do
         ids=$(list_ids 2>/dev/null) || {
             case $? in
-                124 | 137) say podman_error "no answer within $list_seconds s" ;;
+                124 | 137) say podman_hangs "$list_seconds" ;;
                 *) say podman_error "$(list_ids 2>&1 >/dev/null | tail -n 1)" ;;
             esac
             return
@@ -53,6 +53,7 @@ list_containers() {
         [ -n "$ids" ] || { echo "containers listed"; return; }
         found=$(printf '%s\n' "$ids" |
             timeout -k 5 "$list_seconds" xargs podman container inspect --format "$format" 2>/dev/null)
+        case $? in 124 | 137) say podman_hangs "$list_seconds"; return ;; esac
         if [ "$(count "$found")" -eq "$(count "$ids")" ]; then
             printf '%s\ncontainers listed\n' "$found"
             return
@@ -71,8 +72,8 @@ list_volumes() {
     timeout -k 5 "$list_seconds" podman volume ls --format "$volume_format" 2>/dev/null && echo "volumes listed"
 }
 podman_version() {
-    # Of several words the last one; what podman warns of goes to the other stream.
-    version=$(podman --version 2>/dev/null)
+    # Of several words the last one; what podman warns of goes to the other stream. A podman that hangs may hang here.
+    version=$(timeout -k 5 5 podman --version 2>/dev/null)
     version=${version##* }
     echo "${version:-unknown}"
 }

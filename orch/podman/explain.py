@@ -14,6 +14,8 @@ import msgspec
 MOST = 600
 """Characters of podman's own words that reach the user."""
 
+WHEN_IT_HANGS = "if it hangs, `podman ps` there hangs too, and mostly a restart of the host mends it"
+
 _CHATTER = re.compile(
     r"time=\"|Trying to pull |Resolved \"|Getting image |Copying |Writing manifest|Storing sig|See 'podman|"
     r"Port mappings have been discarded"
@@ -40,11 +42,12 @@ def explain(complaint: str, at: Situation) -> str:
 
 def out_of_time(at: Situation) -> str:
     """podman was ended because it took too long."""
-    return (
-        f"podman on {at.node} did not end within {at.seconds} s and was ended; if it hangs, `podman ps` there hangs "
-        "too, and mostly a restart of the host mends it"
-        + (f"; if it was still fetching {at.image}, fetch it before: podman pull {at.image}" if at.image else "")
+    fetching = (
+        f"; if it was still fetching {at.image}, its registry does not answer or is slow: "
+        f"`orch run {at.node} -b -- podman pull {at.image}` shows which, and `orch image push {at.image}` does without"
     )
+    told = f"podman on {at.node} did not end within {at.seconds} s and was ended; {WHEN_IT_HANGS}"
+    return told + (fetching if at.image else "")
 
 
 def essence(complaint: str) -> str:
@@ -79,26 +82,48 @@ _KINDS: tuple[tuple[str, str], ...] = (
         "write the image with its registry, such as docker.io/library/{image}",
     ),
     (
-        r"unauthorized|access to the resource is denied|authentication required|no basic auth",
+        r"unauthorized|: denied\b|access to the resource is denied|authentication required|no basic auth|"
+        r"status(?:code:| code from registry) 40[13]\b",
         "the registry lets {node} not have {image}, or has no such image: check its name, or log in there with "
         "`podman login`, or bring it without a registry: `orch image push {image}`",
     ),
     (
-        r"manifest unknown|name unknown|not found: manifest|404 \(Not Found\)|reading manifest .* not found",
+        r"manifest unknown|name unknown|not found: manifest|404 \(Not Found\)|reading manifest .* not found|"
+        r"statuscode: 404\b",
         "the registry has no {image}: check its name and tag",
     ),
     (
-        r"toomanyrequests|429",
+        r"toomanyrequests|too many requests|statuscode: 429\b",
         "the registry limits how often it is asked: wait, log in there with `podman login`, or bring the image "
         "without it: `orch image push {image}`",
     ),
     (
-        r"pinging container registry|dial tcp|no such host|i/o timeout|TLS handshake|x509|EOF$",
+        r"unexpected HTTP status: 5\d\d|statuscode: 5\d\d\b|status code from registry 5\d\d\b",
+        "the registry itself is in trouble: apply again later, or bring the image without it: "
+        "`orch image push {image}`",
+    ),
+    (
+        r"does not look like a TLS handshake|server gave HTTP response to HTTPS client",
+        "the registry speaks plain HTTP, and {node} wants TLS: give the registry a certificate, or allow it with "
+        "`insecure = true` under /etc/containers/registries.conf.d of {node}",
+    ),
+    (
+        r"x509: ",
+        "{node} does not trust the registry's certificate: put the certificate of who signed it under "
+        "/etc/containers/certs.d of {node}, in a folder named like the registry, as ca.crt",
+    ),
+    (
+        r"(?:blob|configuration|manifest)\b.*: (?:unexpected EOF|.*connection reset by peer)",
+        "the registry broke off in the middle of {image}: apply again, or bring it without a registry: "
+        "`orch image push {image}`",
+    ),
+    (
+        r"pinging container registry|dial tcp|no such host|i/o timeout|TLS handshake|EOF$",
         "{node} cannot reach the registry for {image}: check the name and the network of {node}, or bring the image "
         "without a registry: `orch image push {image}`",
     ),
     (
-        r"address already in use|port is already allocated|Failed to bind port",
+        r"address already in use|port is already allocated|Failed to bind (?:any )?port",
         "another process of {node} has that port: `orch run {node} -- ss -lntup` shows which; publish another one, "
         "or keep the service off {node}",
     ),

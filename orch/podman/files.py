@@ -21,7 +21,8 @@ from orch.podman.within import within
 ROOT = "/var/lib/orch"
 FILE_SECONDS = 30
 
-# The folder is there whole or not at all; `sync` makes sure that a power cut does not leave empty files in it.
+# Whoever runs it moves the new folder to its place, which is there whole or not at all; `sync` makes sure that a power
+# cut does not leave empty files in it.
 _WRITE = """
 set -eu
 umask 077
@@ -40,8 +41,6 @@ while [ $# -gt 0 ]; do
     number=$((number + 1))
 done
 sync -- "$folder.new"/* 2>/dev/null || sync
-rm -rf -- "$folder"
-mv -- "$folder.new" "$folder"
 """
 _REMOVE = '[ ! -e "$1" ] && [ ! -e "$1.new" ] || exec rm -rf -- "$1" "$1.new"'
 _ID = re.compile(r"[a-z2-7]{12}")
@@ -65,7 +64,8 @@ def file_path(cluster: str, replica: Replica, number: int) -> str:
 
 
 def write_files(cluster: str, replica: Replica, spec: ServiceSpec, files: Iterable[FileSpec]) -> Command:
-    """Write all files that the spec names. Their content goes over standard input, a line for each.
+    """Write all files that the spec names into the replica's `FOLDER.new`. Their content goes over standard input, a
+    line for each.
 
     Raises ValueError when one of them is not among `files`.
     """

@@ -51,6 +51,32 @@ exec "$@"
 """
 )
 
+# Begun before the last look and ended after it, it has made what nobody knows of.
+_MAKING = (
+    _CHECK
+    + f"""
+exec 9>&-
+lock=$1/lock held_fence=$1/fence fence=$2 made=$3
+shift 3
+"$@"
+status=$?
+exec 9>>"$lock"
+flock 9
+read -r held <"$held_fence"
+if [ "$held" = "$fence" ] && [ $status -eq 0 ]; then
+    rm -rf -- "$made"
+    mv -- "$made.new" "$made" || status=$?
+else
+    rm -rf -- "$made.new"
+    [ "$held" = "$fence" ] || {{
+        echo "orch: a later command has been here meanwhile, and this one came to nothing" >&2
+        status={REFUSED}
+    }}
+fi
+exit $status
+"""
+)
+
 # podman must not inherit the ticket's lock: what watches the container would keep it.
 _START = (
     _CHECK
@@ -108,6 +134,13 @@ ids=$(podman ps --all --quiet --filter "label=$3") || exit 1
 def guarded(cluster: str, fence: Fence, command: Command) -> Command:
     """The command, refused with REFUSED unless `fence` is the last that the node was shown."""
     return _with(command, ("sh", "-c", _GUARDED.strip(), "sh", cluster_folder(cluster), str(fence), *command.argv))
+
+
+def making(cluster: str, fence: Fence, folder: str, command: Command) -> Command:
+    """The command, which makes `FOLDER.new`, guarded. That becomes `folder` only when no later look has been there by
+    then; otherwise it is removed, for the later one knows nothing of it."""
+    words = (cluster_folder(cluster), str(fence), folder)
+    return _with(command, ("sh", "-c", _MAKING.strip(), "sh", *words, *command.argv))
 
 
 def start(cluster: str, fence: Fence, replica: Replica, image: str, command: Command) -> Command:

@@ -22,6 +22,7 @@ from orch.stackfile.networks import read_networks, read_volumes, uses_default
 from orch.stackfile.notices import Notice, Notices
 from orch.stackfile.reading import Reading
 from orch.stackfile.service import MAX_REPLICAS, check_name, is_provided, read_service
+from orch.stackfile.several import Several
 from orch.stackfile.shapes import notice_unused
 
 __all__ = ["MAX_REPLICAS", "StackFile", "build_stack", "read_stack"]
@@ -115,19 +116,22 @@ def _read(name: str, model: Located, services: Mapping[str, Located], reading: R
     made = {key: place for key, place in services.items() if not is_provided(place)}
     if not made:
         next(iter(services.values())).fail("has a provider, and there is no other service that orch could run")
-    volumes = read_volumes(model.mapping(), name)
-    networks = read_networks(model.mapping(), name, any(uses_default(place) for place in made.values()))
-    files, origins = _files(model, made, reading)
+    errors = Several()
+    volumes = read_volumes(model.mapping(), name, errors, reading)
+    networks = read_networks(model.mapping(), name, any(uses_default(place) for place in made.values()), errors)
+    files, origins = _files(model, made, reading, errors)
     reading = msgspec.structs.replace(
         reading, volumes={v.key: v.name for v in volumes}, networks={n.key: n.name for n in networks}
     )
     specs = {}
     for key in sorted(made):
-        spec = read_service(key, made[key], files, reading)
-        _check_dependencies(spec, services[key], services)
-        # One that is left out is there already.
-        kept_on = tuple(d for d in spec.depends_on if d.service in made or d.service not in services)
-        specs[key] = msgspec.structs.replace(spec, depends_on=kept_on)
+        with errors.part():
+            spec = read_service(key, made[key], files, reading)
+            _check_dependencies(spec, services[key], services)
+            # One that is left out is there already.
+            kept_on = tuple(d for d in spec.depends_on if d.service in made or d.service not in services)
+            specs[key] = msgspec.structs.replace(spec, depends_on=kept_on)
+    errors.settle()
     _check_cycles(specs, services)
     kept = tuple(files[kind_key] for kind_key in sorted(files))
     stack = StackSpec(name, tuple(specs.values()), volumes, kept, networks)
@@ -178,31 +182,44 @@ def _services(model: Located, document: Located) -> Mapping[str, Located]:
     services = values.section(model.mapping(), "services")
     if not services:
         raise InputError(document.file, None, "has no services; expected services: NAME: image: …")
+    errors = Several()
     for key, place in services.items():
-        check_name(key, place)
+        with errors.part():
+            check_name(key, place)
+    errors.settle()
     return services
 
 
 def _files(
-    model: Located, services: Mapping[str, Located], reading: Reading
+    model: Located, services: Mapping[str, Located], reading: Reading, errors: Several
 ) -> tuple[dict[tuple[Kind, str], FileSpec], dict[tuple[Kind, str], Origin]]:
-    """The configs and secrets that some service uses."""
+    """The configs and secrets that some service uses; one that is wrong counts as an empty one."""
     specs: dict[tuple[Kind, str], FileSpec] = {}
     origins: dict[tuple[Kind, str], Origin] = {}
     kinds: dict[str, Kind] = {}
     for _, service in sorted(services.items()):
-        for kind, key, place in used_files(service.mapping()):
-            declared = values.section(model.mapping(), f"{kind}s")
-            if key not in declared:
-                place.fail(
-                    f"there is no {kind} {key[:60]!r} at the top level; expected {kind}s: {{{key[:60]}: …}} there"
-                )
-            if kinds.setdefault(key, kind) != kind:
-                place.fail(f"there are a config and a secret called {key}; one of them needs another name")
-            if (kind, key) not in specs:
-                found = read_file(kind, key, declared[key], reading)
-                specs[kind, key], origins[kind, key] = found.spec, found.origin
+        used: list[tuple[Kind, str, Located]] = []
+        with errors.part():
+            used = used_files(service.mapping())
+        for kind, key, place in used:
+            known = (kind, key) in specs
+            specs.setdefault((kind, key), FileSpec(kind, key, b""))
+            with errors.part():
+                declared = _declared(model, kind, key, place)
+                if kinds.setdefault(key, kind) != kind:
+                    place.fail(f"there are a config and a secret called {key}; one of them needs another name")
+                if not known:
+                    found = read_file(kind, key, declared, reading)
+                    specs[kind, key], origins[kind, key] = found.spec, found.origin
     return specs, origins
+
+
+def _declared(model: Located, kind: Kind, key: str, place: Located) -> Located:
+    """The top level's entry for what is named at `place`."""
+    declared = values.section(model.mapping(), f"{kind}s")
+    if key not in declared:
+        place.fail(f"there is no {kind} {key[:60]!r} at the top level; expected {kind}s: {{{key[:60]}: …}} there")
+    return declared[key]
 
 
 def _check_dependencies(spec: ServiceSpec, place: Located, services: Mapping[str, Located]) -> None:

@@ -14,6 +14,7 @@ from orch.stackfile.dotenv import parse_env
 from orch.stackfile.keys import SERVICE, STACK
 from orch.stackfile.merge import merge
 from orch.stackfile.notices import Notices
+from orch.stackfile.several import Several
 from orch.stackfile.shapes import RESET, shaped
 from orch.stackfile.variables import interpolate
 
@@ -53,7 +54,12 @@ class Loader:
         """Values, and not keys; unset variables are noted."""
         value = place.value
         if isinstance(value, dict):
-            return place.with_value({key: self.interpolated(entry, variables) for key, entry in value.items()})
+            found, errors = dict[str, Located](), Several()
+            for key, entry in value.items():
+                with errors.part():
+                    found[key] = self.interpolated(entry, variables)
+            errors.settle()
+            return place.with_value(found)
         if isinstance(value, list):
             return place.with_value([self.interpolated(entry, variables) for entry in value])
         if isinstance(value, str) and "$" in value:

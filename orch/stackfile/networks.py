@@ -13,23 +13,38 @@ from orch.model.volume import VolumeSpec
 from orch.stackfile import values
 from orch.stackfile.environment import own_labels
 from orch.stackfile.reading import Reading
+from orch.stackfile.several import Several
 from orch.stackfile.shapes import LATER
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 _MODES = ("bridge", "host", "none")
+_SECRET = r"[A-Za-z0-9_.-]*(?:pass|passwd|password|passphrase|secret|token|apikey|api_key|access_key)"
+_SECRET_KEY = re.compile(_SECRET, re.IGNORECASE)
+_SECRET_VALUE = re.compile(rf"(?:^|[,;\s]){_SECRET}=", re.IGNORECASE)
+"""As in `o: username=app,password=…` of mount(8)."""
 DEFAULT = "default"
 _OF_EXTERNAL = ("external", "name")
 """All that can be said of what somebody else makes."""
 
 
-def read_volumes(top: Mapping[str, Located], stack: str) -> tuple[VolumeSpec, ...]:
-    return tuple(_volume(key, place, stack) for key, place in sorted(values.section(top, "volumes").items()))
+def read_volumes(top: Mapping[str, Located], stack: str, errors: Several, reading: Reading) -> tuple[VolumeSpec, ...]:
+    """One that is wrong counts as declared, so that what uses it is not called wrong too."""
+    found = {}
+    for key, place in sorted(values.section(top, "volumes").items()):
+        found[key] = VolumeSpec(key, key)
+        with errors.part():
+            found[key] = _volume(key, place, stack)
+            _warn_of_secrets(place, reading)
+    return tuple(found.values())
 
 
-def read_networks(top: Mapping[str, Located], stack: str, used: bool) -> tuple[NetworkSpec, ...]:
-    """With the default one, when some service is in it (`used`) or it is declared."""
-    declared = values.section(top, "networks")
-    found = {key: _network(key, place, stack) for key, place in declared.items()}
+def read_networks(top: Mapping[str, Located], stack: str, used: bool, errors: Several) -> tuple[NetworkSpec, ...]:
+    """With the default one, when some service is in it (`used`) or it is declared. As `read_volumes` has it."""
+    found = {}
+    for key, place in values.section(top, "networks").items():
+        found[key] = NetworkSpec(key, key)
+        with errors.part():
+            found[key] = _network(key, place, stack)
     if used:
         found.setdefault(DEFAULT, NetworkSpec(DEFAULT, f"{stack}_{DEFAULT}"))
     return tuple(found[key] for key in sorted(found))
@@ -99,6 +114,18 @@ def _volume(key: str, place: Located, stack: str) -> VolumeSpec:
         options=values.optional(entries, "driver_opts", values.pairs, {}),
         labels=values.optional(entries, "labels", own_labels, {}),
     )
+
+
+def _warn_of_secrets(volume: Located, reading: Reading) -> None:
+    """podman takes these options on its command line alone."""
+    options = values.optional(volume.mapping(), "driver_opts", lambda place: place.mapping(), {})
+    for key, place in options.items():
+        if place.value is not None and (_SECRET_KEY.fullmatch(key) or _SECRET_VALUE.search(place.string())):
+            said = (
+                "looks like a secret, and stands on podman's command line, which every user of the node can read; put "
+                "it into a file there and name that, as with credentials=FILE of cifs"
+            )
+            reading.note(place, f"secret option {key}", said)
 
 
 def _network(key: str, place: Located, stack: str) -> NetworkSpec:

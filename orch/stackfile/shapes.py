@@ -17,6 +17,7 @@ import msgspec
 from orch.errors import InputError
 from orch.located import Located, Value
 from orch.stackfile.notices import Notices
+from orch.stackfile.several import Several
 
 RESET, OVERRIDE = "!reset", "!override"
 TAGS = (RESET, OVERRIDE)
@@ -99,18 +100,27 @@ def _shaped_mapping(place: Located, entries: Mapping[str, Located], shape: Shape
     if shape.keys is None and shape.names is None:
         _wrong_kind(place, shape)
     found = {}
+    errors = Several()
     for key, entry in entries.items():
-        if shape.keys is not None and key.startswith("x-") and key not in shape.keys:
-            if key == OURS:
-                entry.fail(f"{OURS} has its place in a service, services.NAME.{OURS}")
-            continue
-        if "\0" in key:
-            Located(None, entry.file, entry.line, place.path).fail("has a key that contains a NUL character")
-        inner = (shape.keys or {}).get(key) or shape.names
-        if inner is None:
-            _unknown(entry, key, shape.keys or {})
-        found[key] = shaped(entry, inner)
+        with errors.part():
+            if (inner := _shape_of(place, key, entry, shape)) is not None:
+                found[key] = shaped(entry, inner)
+    errors.settle()
     return found
+
+
+def _shape_of(place: Located, key: str, entry: Located, shape: Shape) -> Shape | None:
+    """None for a key that is the writer's own."""
+    if shape.keys is not None and key.startswith("x-") and key not in shape.keys:
+        if key == OURS:
+            entry.fail(f"{OURS} has its place in a service, services.NAME.{OURS}")
+        return None
+    if "\0" in key:
+        Located(None, entry.file, entry.line, place.path).fail("has a key that contains a NUL character")
+    inner = (shape.keys or {}).get(key) or shape.names
+    if inner is None:
+        _unknown(entry, key, shape.keys or {})
+    return inner
 
 
 def _unknown(entry: Located, key: str, known: Mapping[str, Shape]) -> NoReturn:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -11,7 +13,7 @@ import yaml
 from orch.model.volume import Volume
 from orch.store.protocol import Changes
 from orch.store.tinydb import TinyStore
-from tests.lab.hosts import Operator
+from tests.lab.hosts import ORCH, Faults, Operator
 
 STACK = """
 name: shop
@@ -69,3 +71,63 @@ def test_volumes_stay_when_their_stack_goes_and_go_when_told_to_but_not_what_som
     op.orch("rm", "--yes", "--volumes", "shop")
     assert op.json("get", "volume") == []
     assert msgspec.json.decode(op.orch("stacks", "-o", "json").stdout) == []
+
+
+def test_a_power_cut_is_told_as_what_it_is_and_a_dead_host_once(op: Operator, faults: Faults) -> None:
+    op.apply("name: shop\nservices: {web: {image: localhost/busybox, command: sleep 1000, deploy: {replicas: 3}}}")
+    on_w2 = next(name for name, row in op.ps().items() if row["node"] == "w2")
+    assert "w2: power cut; orch lab start --lab" in op.lab.lab("kill", "w2").stderr
+
+    listed = op.orch("--timeout", "2", "ps", status=3)
+    assert [line for line in listed.stdout.splitlines() if line.endswith("w2 does not answer")]
+    assert listed.stderr.count("w2:") == 1
+    for name in ("w2", on_w2, "shop/web"):
+        described = op.orch("--timeout", "2", "describe", name)
+        assert (described.stdout + described.stderr).count("inventory.yml:") == 1
+    assert op.orch("--timeout", "2", "plan", "-f", str(op.folder / "compose.yml"), status=3).stdout == ""
+
+    faults.start("w2")
+    row = op.ps(on_w2)[on_w2]
+    assert (row["state"], row["reason"]) == ("created", "its host restarted; the next apply starts it again")
+
+
+def test_a_plan_names_the_keys_that_changed(op: Operator) -> None:
+    text = "name: shop\nservices: {web: {image: localhost/busybox, command: sleep 1000, environment: {LEVEL: LOW}}}"
+    op.apply(text)
+    planned = op.orch("plan", "-f", op.file(text.replace("LOW", "HIGH").replace("1000", "2000")), status=10)
+    assert planned.stdout.startswith("change  shop/web: command, environment.LEVEL\n")
+    assert op.orch("rm", "--yes", "shop").stderr.endswith("removed shop: 1 container\n")
+
+
+def test_the_kind_of_an_object_is_guessed_by_its_name(op: Operator) -> None:
+    op.apply("name: shop\nservices: {web: {image: localhost/busybox, command: sleep 1000}}")
+    for name, first in (("shop", "stack:"), ("shop/web", "service:"), ("shop/web.1", "replica:"), ("w1", "node:")):
+        assert op.orch("describe", name).stdout.split()[:2] == [first, name]
+    assert "there is no stack or node or volume w9" in op.orch("describe", "w9", status=2).stderr
+
+
+def test_a_mistyped_host_of_a_push_is_named_with_what_there_is(op: Operator) -> None:
+    refused = op.orch("image", "push", "localhost/busybox", "w9", status=4).stderr
+    assert "Nor is w9 a host, group or pattern of" in refused
+    assert refused.endswith("its hosts: w1, w2, w3\n")
+    refused = op.orch("image", "push", "localhost/busybox", "w[7:9]", status=2).stderr
+    assert "'w[7:9]' cannot name an image" in refused
+    assert refused.endswith("its hosts: w1, w2, w3\n")
+    assert "its hosts" not in op.orch("image", "push", "localhost/nope", status=4).stderr
+
+
+def test_images_that_lie_in_read_only_stores_are_told_of(op: Operator) -> None:
+    assert "lie in read-only stores of the nodes" in op.orch("image", "prune", "--dry-run").stderr
+
+
+def test_jobs_are_listed_where_they_are_asked_for_and_get_no_input(op: Operator) -> None:
+    words = ("job", "run", "--image", "localhost/busybox", "--name", "j", "--keep", "--", "true")
+    with (op.folder / "compose.yml").open("w+") as given:
+        given.write("data")
+        given.seek(0)
+        done = subprocess.run(
+            [ORCH, *words], env={**os.environ, **op.env}, stdin=given, capture_output=True, text=True, check=True
+        )
+    assert "jobs get no input" in done.stderr
+    assert op.ps() == {}
+    assert list(op.ps("--all")) == list(op.ps("job-j")) == ["job-j/job.1"]

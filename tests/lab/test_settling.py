@@ -41,7 +41,7 @@ def test_one_that_ends_right_after_its_start_is_told_of_by_the_same_apply(op: Op
 
 
 def test_one_that_ends_well_is_a_success_where_nothing_shall_restart_it(op: Operator) -> None:
-    assert op.apply(one("exit 0")).stderr.endswith("0 of 1 replicas running, 1 change\n")
+    assert op.apply(one("exit 0")).stderr.endswith("1 done, 1 change\n")
 
 
 def test_one_that_needs_a_second_start_is_waited_for_unless_time_is_up(op: Operator) -> None:

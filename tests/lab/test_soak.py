@@ -17,6 +17,6 @@ def test_held_connections_cost_little_and_those_that_were_cut_come_back(root: No
 
 @pytest.mark.timeout(300)
 def test_an_apply_killed_or_interrupted_at_any_moment_is_finished_by_the_next(op: Operator) -> None:
-    report = apply.measure(apply.Plan(rounds=10), lab=op.lab.name)
+    report = apply.measure(apply.Plan(rounds=5), lab=op.lab.name)
     assert [bar.what for bar in report.bars if not bar.holds] == []
     assert len(report.bars) == 3

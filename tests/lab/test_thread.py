@@ -63,7 +63,7 @@ def test_a_second_apply_changes_nothing(op: Operator) -> None:
     assert op.apply(sleepers()).stderr == "5 of 5 replicas running, nothing to change\n"
     assert ids(op) == before
     assert {host: sorted(c["Id"] for c in op.containers(host).values()) for host in op.lab.hosts} == containers
-    assert op.json("plan", "-f", op.file(sleepers())) == {"actions": [], "refusals": []}
+    assert op.json("plan", "-f", op.file(sleepers())) == {"actions": [], "refusals": [], "changes": []}
 
 
 @pytest.mark.parametrize("change", [{"web_image": "2"}, {"mode": "fancy"}])

@@ -187,3 +187,11 @@ def running(*argv: str) -> bool:
             if process.read_bytes() == wanted:
                 return True
     return False
+
+
+def fingerprint(public: Path) -> str:
+    return asyncssh.read_public_key(str(public)).get_fingerprint()
+
+
+def keygen(*words: str) -> None:
+    subprocess.run(["ssh-keygen", "-q", *words], check=True, capture_output=True)

@@ -153,14 +153,19 @@ async def test_a_command_that_outlasts_its_time_is_ended_there(link: Link) -> No
     assert not running("sleep", seconds)
 
 
-async def test_a_command_that_is_not_wanted_any_more_is_ended_there(link: Link) -> None:
-    seconds = nap()
+async def cancel_begun(link: Link, script: str) -> None:
+    """Break a script off as soon as it has printed something."""
     heard = Heard()
-    task = asyncio.create_task(link.stream(f"echo begun; sleep {seconds}; sleep {seconds}", heard, timeout=60))
+    task = asyncio.create_task(link.stream(script, heard, timeout=60))
     await heard.something.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_command_that_is_not_wanted_any_more_is_ended_there(link: Link) -> None:
+    seconds = nap()
+    await cancel_begun(link, f"echo begun; sleep {seconds}; sleep {seconds}")
     assert not running("sleep", seconds)
 
 
@@ -238,6 +243,11 @@ class _InFolder:
         return await self._link.stream(f"export TMPDIR={self._folder}; {script}", sink, stdin=stdin, timeout=timeout)
 
 
+def file_of(script: str) -> Path:
+    """Where the program lies that the script of `running_file` runs."""
+    return Path(script.splitlines()[0].split()[3].partition("'")[0])
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -248,7 +258,7 @@ class _InFolder:
 )
 async def test_a_program_runs_by_its_interpreter_and_is_removed(link: Link, content: bytes, expected: bytes) -> None:
     script = await running_file(link, content, "'a b' c")
-    file = Path(script.splitlines()[0].split()[3].partition("'")[0])
+    file = file_of(script)
     assert file.exists()
     heard = Heard()
     assert await link.stream(script, heard, timeout=10) == 5
@@ -256,44 +266,19 @@ async def test_a_program_runs_by_its_interpreter_and_is_removed(link: Link, cont
     assert not file.exists()
 
 
-async def test_a_program_that_is_not_wanted_any_more_is_removed_too(link: Link) -> None:
-    seconds = nap()
-    script = await running_file(link, f"echo begun; sleep {seconds}; sleep {seconds}".encode(), "")
-    file = Path(script.splitlines()[0].split()[3].partition("'")[0])
-    heard = Heard()
-    task = asyncio.create_task(link.stream(script, heard, timeout=60))
-    await heard.something.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert not running("sleep", seconds)
-    assert not file.exists()
-
-
 @pytest.mark.parametrize("ignores", ["", "trap '' TERM; ", "trap 'sleep 1; exit' TERM; "])
-async def test_a_program_that_takes_its_time_to_end_is_removed_too(link: Link, ignores: str) -> None:
+async def test_a_program_that_is_not_wanted_any_more_is_ended_and_removed(link: Link, ignores: str) -> None:
     seconds = nap()
     script = await running_file(link, f"{ignores}echo begun; sleep {seconds}; sleep {seconds}".encode(), "")
-    file = Path(script.splitlines()[0].split()[3].partition("'")[0])
-    heard = Heard()
-    task = asyncio.create_task(link.stream(script, heard, timeout=60))
-    await heard.something.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    file = file_of(script)
+    await cancel_begun(link, script)
     assert not running("sleep", seconds)
     assert not file.exists()
 
 
 async def test_a_shell_that_ignores_being_asked_to_end_starts_nothing_more(link: Link) -> None:
     seconds = nap()
-    heard = Heard()
-    script = f"trap '' TERM; echo begun; while :; do sleep {seconds}; done"
-    task = asyncio.create_task(link.stream(script, heard, timeout=60))
-    await heard.something.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await cancel_begun(link, f"trap '' TERM; echo begun; while :; do sleep {seconds}; done")
     assert not running("sleep", seconds)
 
 

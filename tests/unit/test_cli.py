@@ -10,8 +10,12 @@ from pathlib import Path
 import click
 import pytest
 
+from orch import __version__
+from orch.cli.follow import has_input
+from orch.cli.lab import chosen_lab
 from orch.cli.main import cli, run_cli
 from orch.cli.settings import current_settings, settings_options
+from orch.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,6 +47,9 @@ def test_every_command_listed_is_there_and_says_the_same_of_itself(
     ("words", "status", "said"),
     [
         (["nope"], 2, "there is no command 'nope'; `orch --help` lists them"),
+        (["descibe"], 2, "there is no command 'descibe'; did you mean describe?"),
+        (["lab", "strat"], 2, "there is no command 'strat'; did you mean start or status?"),
+        (["lab", "zzz"], 2, "there is no command 'zzz'; `orch lab --help` lists them"),
         (["nodes", "--nope"], 2, "No such option"),
         (["nodes"], 2, "orch: inventory.yml: there is no such inventory; -i PATH or ORCH_INVENTORY names another"),
         (["apply"], 2, "Missing option '-f'"),
@@ -136,3 +143,58 @@ def test_output_that_nobody_reads_on_is_no_error() -> None:
     words = f"{sys.executable} -c 'import sys; from orch.cli.main import main; main()' --help | true"
     done = subprocess.run(["sh", "-c", words], capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+def test_the_version_is_an_option_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cli(["--version"]) == 0
+    assert capsys.readouterr().out == f"orch {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [["ps"], ["image", "push"], ["lab", "kill"]])
+def test_the_help_of_a_command_points_to_global_options(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cli([*words, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "--inventory" not in said
+    assert "see orch --help" in " ".join(said.split())
+
+    assert run_cli(["--help"]) == 0
+    assert "--inventory PATH" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "labs", "lab"),
+    [
+        ("mine", [], "mine"),
+        (None, [], "lab"),
+        (None, ["other"], "other"),
+        (None, ["lab", "other"], "lab"),
+    ],
+)
+def test_the_only_lab_needs_no_name(given: str | None, labs: list[str], lab: str) -> None:
+    assert chosen_lab(given, labs) == lab
+
+
+def test_of_several_labs_one_must_be_named() -> None:
+    with pytest.raises(UsageError, match="there are several labs; say which with --lab: a, b"):
+        chosen_lab(None, ["a", "b"])
+
+
+def test_input_that_a_job_will_not_get_is_noticed_and_not_read(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    assert not has_input(reading)
+    os.write(writing, b"data")
+    assert has_input(reading)
+    assert os.read(reading, 10) == b"data"
+    os.close(writing)
+    assert not has_input(reading)
+    os.close(reading)
+    assert not has_input(reading)
+
+    file = tmp_path / "input"
+    file.write_bytes(b"data")
+    with file.open("rb", buffering=0) as opened:
+        assert has_input(opened.fileno())
+        opened.read()
+        assert not has_input(opened.fileno())
+    with open(os.devnull, "rb") as nothing:
+        assert not has_input(nothing.fileno())

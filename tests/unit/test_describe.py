@@ -16,7 +16,7 @@ from orch.controllers.describe import (
 )
 from orch.controllers.services import ServiceStatus, StackStatus, service_statuses, stack_statuses
 from orch.controllers.stored import HIDDEN, stored_objects
-from orch.model.container import FileMount, Port, VolumeMount
+from orch.model.container import FileMount, Port, TmpfsMount, VolumeMount
 from orch.model.node import NodeObservation
 from orch.model.plan import Desired
 from orch.model.replica import Slot
@@ -95,7 +95,8 @@ def test_a_service_is_described_with_what_a_plan_would_do_and_refuse() -> None:
 
     assert of_web is not None
     assert of_db is not None
-    assert [r["why"] for r in of_web["replicas"]] == ["", "its healthcheck fails", "no replica has been started yet"]
+    assert [r["why"] for r in of_web["replicas"]][:2] == ["", "its healthcheck fails"]
+    assert of_web["replicas"][2]["why"].startswith("it fits nowhere: port 8080/tcp is taken on 1 of 2 nodes")
     assert "remove shop/web.2 on w2: image nginx:0 → nginx:1" in of_web["next"]
     assert len(of_db["next"]) == 1
     assert of_db["next"][0].startswith("cannot start shop/db.1: all 2 nodes lack 9g memory")
@@ -112,7 +113,7 @@ def test_a_replica_is_described_with_its_last_exit_and_what_comes_next() -> None
         "ready": False,
         "health": "unhealthy",
         "restarts": 2,
-        "last_exit": 1,
+        "last_exit": None,
         "up_to_date": False,
     }
     assert [line.partition(":")[0] for line in found["next"]] == ["remove shop/web.2 on w2", "start shop/web.2 on w1"]
@@ -134,7 +135,8 @@ def test_a_node_is_described_with_what_is_there_and_why_it_is_as_it_is() -> None
     assert away is not None
     assert ready is not None
     assert (away["state"], away["why"]) == ("unreachable", "no route")
-    assert away["next"] == ["no route; 1 replica there is left as it is"]
+    assert away["next"] == ["1 replica there is left as it is"]
+    assert [r["why"] for r in away["replicas_there"]] == ["w2 does not answer"]
     assert [r["name"] for r in ready["replicas_there"]] == ["shop/web.1"]
     assert ready["volumes"] == ["shop_data"]
 
@@ -195,3 +197,23 @@ def test_a_config_that_is_no_text_is_shown_in_base64() -> None:
     )
 
     assert stored_objects(desired, "stack")["shop"]["files"] == [{"kind": "config", "key": "k", "base64": "/w=="}]
+
+
+def test_what_is_stored_is_shown_without_defaults_and_with_modes_as_people_write_them() -> None:
+    mounts = (TmpfsMount("/t", mode=0o700), VolumeMount("/data", "shop_data"))
+    files = (FileMount("motd", "/etc/motd", CONFIG.digest, mode=0o440),)
+    spec = msgspec.structs.replace(web(), mounts=mounts, files=files)
+    desired = Desired(CLUSTER, (node("w1"),), (StackSpec("shop", (spec,), files=(CONFIG,)),))
+
+    assert stored_objects(desired, "service")["shop/web"] == {
+        "name": "web",
+        "image": "nginx:1",
+        "request": {"millicpus": 100, "memory": 64 << 20},
+        "restart": {"condition": "always"},
+        "mounts": [
+            {"type": "tmpfs", "target": "/t", "mode": "0700"},
+            {"type": "volume", "target": "/data", "volume": "shop_data"},
+        ],
+        "files": [{"source": "motd", "target": "/etc/motd", "digest": CONFIG.digest, "mode": "0440"}],
+    }
+    assert stored_objects(desired, "node")["w1"] == {"name": "w1", "address": "w1.example"}

@@ -30,6 +30,7 @@ SHELLS = [
 FIRST, SECOND = Fence("0123456789abcdef", 4, 1), Fence("0123456789abcdef", 4, 2)
 REPLICA = Replica("abcdefghijkl", Slot("shop", "web", 3), 2, "w1", "5bec", stop_grace=0)
 IMAGE = "docker.io/library/nginx:1"
+TOO_LATE = "orch: a later command has been here meanwhile, and this one came to nothing\n"
 SECONDS_ALLOWED = 10
 
 
@@ -150,11 +151,52 @@ def test_commands_of_one_look_do_not_wait_for_each_other(node: Node) -> None:
     slow.communicate("", timeout=SECONDS_ALLOWED)
 
 
+def make(node: Node, status: int = 0) -> tuple[Path, Command]:
+    """A folder that is there already, and a command that makes it anew when it is told to go on."""
+    made = node.folder / "files" / REPLICA.id
+    made.mkdir(parents=True)
+    (made / "0").write_text("old")
+    script = f"echo begun; read -r _; mkdir {made}.new; echo new >{made}.new/0; exit {status}"
+    return made, guard.making("prod", FIRST, str(made), Command(("sh", "-c", script)))
+
+
+def test_what_is_made_takes_its_place_whole(node: Node) -> None:
+    node.look(FIRST)
+    made, making = make(node)
+
+    assert node.run(Command(making.argv, "go on\n"))[0] == 0
+    assert ((made / "0").read_text(), list(made.parent.iterdir())) == ("new\n", [made])
+
+
+def test_what_fails_in_being_made_leaves_nothing(node: Node) -> None:
+    node.look(FIRST)
+    made, making = make(node, 3)
+
+    assert node.run(Command(making.argv, "go on\n"))[0] == 3
+    assert ((made / "0").read_text(), list(made.parent.iterdir())) == ("old", [made])
+
+
+def test_what_is_made_after_a_later_look_is_removed(node: Node) -> None:
+    """The later one may have found that nobody wants it, and would never come back for it."""
+    node.look(FIRST)
+    made, making = make(node)
+
+    late = node.begin(making)
+    assert late.stdout is not None
+    assert late.stdout.readline() == "begun\n"
+    node.look(SECOND)
+    shutil.rmtree(made)
+    _, complaint = late.communicate("go on\n", timeout=SECONDS_ALLOWED)
+
+    assert (late.returncode, complaint) == (guard.REFUSED, TOO_LATE)
+    assert list(made.parent.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("left", "complaint"),
     [
-        (SECOND, "orch: a later command has been here meanwhile, and this one came to nothing\n"),
-        (Fence(FIRST.owner, 5, 1), "orch: a later command has been here meanwhile, and this one came to nothing\n"),
+        (SECOND, TOO_LATE),
+        (Fence(FIRST.owner, 5, 1), TOO_LATE),
         (Fence("fedcba9876543210", 1, 1), "orch: another state of this cluster has taken the node over\n"),
         (None, "orch: another state of this cluster has taken the node over\n"),
     ],

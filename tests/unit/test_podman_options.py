@@ -219,12 +219,14 @@ def test_files_are_written_whole_over_what_a_broken_off_write_left(tmp_path: Pat
     command = write_files("prod", REPLICA, spec, [SECRET])
 
     assert shell(command.argv, command.stdin, folder).returncode == 0
-    assert {path.name: (path.read_bytes(), path.stat().st_mode & 0o777) for path in folder.iterdir()} == {
+    assert {path.name: (path.read_bytes(), path.stat().st_mode & 0o777) for path in half.iterdir()} == {
         "0": (SECRET.content, 0o400),
         "1": (SECRET.content, 0o444),
     }
-    assert folder.stat().st_mode & 0o777 == 0o700
-    assert [path.name for path in folder.parent.iterdir()] == ["abcdefghijkl"]
+    assert half.stat().st_mode & 0o777 == 0o700
+    assert [path.name for path in folder.parent.iterdir()] == ["abcdefghijkl.new"]
+    half.rename(folder)
+    half.mkdir()
     removal = remove_files("prod", REPLICA)
     assert [shell(removal.argv, "", folder).returncode for _ in range(2)] == [0, 0]
     assert list(folder.parent.iterdir()) == []

@@ -92,8 +92,10 @@ async def test_output_that_comes_letter_by_letter_takes_no_more_memory() -> None
     async with Printing(printer) as printing:
         printer.gate.clear()
         room = fill(printing.sink("a"), b"x", LIMIT // 400)
+        assert not room.done()
         printer.gate.set()
         await asyncio.wait_for(room, SECONDS)
+    assert set(printer.printed) == {b"a x"}
 
 
 async def test_what_one_host_says_too_much_is_that_host_s_error() -> None:

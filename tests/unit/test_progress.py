@@ -8,13 +8,16 @@ import sys
 import pytest
 
 from orch.cli.progress import Progress
-from orch.cli.report import report_applied
+from orch.cli.report import report_applied, summary
 from orch.cli.settings import Settings
+from orch.controllers.status import replica_statuses
 from orch.master.engine import Applied
 from orch.master.executor import Outcome
 from orch.master.settle import Unsettled
 from orch.master.volumes import Emptied
-from orch.model.plan import Desired, Forget, Plan, Run
+from orch.model.node import ContainerState, NodeObservation
+from orch.model.plan import Desired, Forget, Plan, Remove, Run
+from orch.model.replica import Replica
 from orch.model.view import View
 from tests.unit.clusters import CLUSTER, answers, container_of, node, replica_of, shop, web
 
@@ -120,3 +123,46 @@ def test_volumes_that_were_to_go_are_told_of(
 ) -> None:
     assert report_applied(Settings(), applied(), ["shop"], (), [emptied]) == status
     assert capsys.readouterr().err.startswith(said)
+
+
+def removed(*outcomes: Outcome, replicas: tuple[Replica, ...] = ()) -> Applied:
+    return Applied(View(Desired(CLUSTER, (node("w1"),), (), replicas), {"w1": answers()}), Plan(), outcomes)
+
+
+def test_a_stack_that_is_gone_is_told_with_its_containers(capsys: pytest.CaptureFixture[str]) -> None:
+    gone = [Outcome(Remove(replica, "c", "not wanted")) for replica in (FIRST, SECOND)]
+
+    assert report_applied(Settings(), removed(*gone), ["shop"], ()) == 0
+    report_applied(Settings(), removed(gone[0], Outcome(gone[1].action, "no"), replicas=(SECOND,)), ["shop"], ())
+    report_applied(Settings(), removed(), ["shop"], ())
+
+    assert capsys.readouterr().err.splitlines() == [
+        "removed shop: 2 containers",
+        "removed shop: 1 container, 1 left",
+        "removed shop: 0 containers",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("states", "plan", "told"),
+    [
+        (("exited", "exited"), Plan(), "2 done, nothing to change"),
+        (("exited", "running"), Plan(), "1 of 1 replicas running, 1 done, nothing to change"),
+        (
+            ("exited", "running"),
+            Plan((Remove(FIRST, "c", "it exited with 0"),)),
+            "1 of 2 replicas running, nothing to change",
+        ),
+    ],
+)
+def test_what_ended_well_and_is_to_stay_so_is_done(
+    states: tuple[ContainerState, ContainerState], plan: Plan, told: str
+) -> None:
+    replicas = (FIRST, SECOND)
+    containers = [container_of(r, WEB, state) for r, state in zip(replicas, states, strict=True)]
+    desired = Desired(CLUSTER, (node("w1"),), (shop(WEB),), replicas)
+    observed: dict[str, NodeObservation] = {"w1": answers(*containers)}
+
+    rows = replica_statuses(desired, observed)
+
+    assert summary(Applied(View(desired, observed), plan, []), rows, ["shop"]) == told

@@ -32,7 +32,7 @@ def counts(found: ServiceStatus) -> tuple[int, int, int, int, int]:
 
 
 def test_a_service_is_told_whole() -> None:
-    spec = msgspec.structs.replace(WEB, ports=(Port(80, 8080),))
+    spec = msgspec.structs.replace(WEB, ports=(Port(80, 8080), Port(81, 8081, mode="host")))
     first = replica_of(spec, "w1")
 
     found = row(desired(first, stacks=(shop(spec),)), {"w1": answers(container_of(first, spec)), "w2": answers()})
@@ -48,7 +48,8 @@ def test_a_service_is_told_whole() -> None:
         completed=0,
         image="nginx:1",
         vip=None,
-        ports=("8080:80/tcp",),
+        ports=("8080:80/tcp", "8081:81/tcp"),
+        closed_ports=("8080:80/tcp",),
         endpoints=("10.88.0.7",),
     )
     assert found.name == "shop/web"

@@ -7,7 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from orch.controllers.status import NodeStatus, ReplicaState, ReplicaStatus, node_statuses, replica_statuses
+from orch.controllers.cluster import plan_cluster
+from orch.controllers.status import (
+    NodeStatus,
+    ReplicaState,
+    ReplicaStatus,
+    brief_reason,
+    node_statuses,
+    replica_statuses,
+)
 from orch.model.node import Container, ContainerState, Facts, NodeObservation, NodeSpec, Reachable
 from orch.model.plan import Desired
 from orch.model.replica import Replica
@@ -67,6 +75,62 @@ def test_a_running_replica_is_told_whole() -> None:
         reason="",
         started_at=900.0,
     )
+
+
+def test_a_pending_slot_says_why_the_plan_refuses_it() -> None:
+    specs = (web(request=Resources(0, 9 * GIB)),)
+    observed: dict[str, NodeObservation] = {"w1": answers()}
+    desired = Desired(CLUSTER, (node("w1"),), (shop(*specs),))
+
+    (found,) = replica_statuses(desired, observed, plan_cluster(desired, observed, now=1000.0).refusals)
+
+    assert found.reason == "it fits nowhere: the only node lacks 9g memory (most free: w1 4g)"
+
+
+@pytest.mark.parametrize(
+    ("restarts", "started_at", "reason"),
+    [
+        (0, 999.0, ""),
+        (1, 999.0, "restarted once"),
+        (4, 995.1, "restarted 4 times"),
+        (4, 995.0, ""),
+        (5, 900.0, "restarted 5 times"),
+    ],
+)
+def test_one_that_keeps_ending_says_so_while_it_runs(restarts: int, started_at: float, reason: str) -> None:
+    found = row(msgspec.structs.replace(container_of(FIRST, WEB), restarts=restarts, started_at=started_at))
+
+    assert (found.state, found.reason) == ("running", reason)
+
+
+def test_one_that_keeps_ending_says_how_it_ended_last() -> None:
+    ended = container_of(FIRST, WEB, "exited", exit_code=1)
+
+    assert row(msgspec.structs.replace(ended, restarts=7)).reason == "restarted 7 times, exited with 1"
+
+
+def test_what_a_reboot_stopped_is_told_from_what_never_started() -> None:
+    never = container_of(FIRST, WEB, "created")
+    stopped = msgspec.structs.replace(never, started_at=900.0)
+
+    assert row(never).reason == "its start was broken off; the next apply makes it anew"
+    assert row(stopped).reason == "its host restarted; the next apply starts it again"
+
+
+@pytest.mark.parametrize(
+    ("seen", "brief"),
+    [
+        (silent("no route"), "w1 does not answer"),
+        (answers(problem="podman is missing"), "w1 cannot be used"),
+        (answers(), "it has no container; the next apply makes one"),
+        (None, "w1 has left the inventory"),
+    ],
+)
+def test_what_is_wrong_with_a_node_is_left_out_where_that_is_told(seen: NodeObservation | None, brief: str) -> None:
+    observed = {"w1": seen} if seen else {}
+    (found,) = rows(observed, FIRST, stacks=())
+
+    assert brief_reason(found, observed) == brief
 
 
 def test_a_replica_without_its_container_is_missing() -> None:

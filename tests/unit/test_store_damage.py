@@ -119,6 +119,7 @@ def test_with_a_damaged_snapshot_and_a_damaged_journal_of_the_backup_what_can_be
     flip(tmp_path / "snapshot", 200)
     flip(tmp_path / "journal.2", line_starts(tmp_path / "journal.2")[-2] + 3)
 
+    assert "the last good backup is snapshot.2 with its journal, at revision 4; " in told(tmp_path)
     follow_remedy(tmp_path, 4)
 
 
@@ -138,6 +139,7 @@ def test_a_folder_with_a_blank_in_its_name_is_quoted_in_the_remedy(tmp_path: Pat
     filled(folder)
     flip(folder / "snapshot", 200)
 
+    assert told(folder).endswith(f"back to it: mv '{folder}/snapshot.2' '{folder}/snapshot'")
     follow_remedy(folder, 8)
 
 
