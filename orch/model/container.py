@@ -45,9 +45,12 @@ class TmpfsMount(msgspec.Struct, frozen=True, tag="tmpfs"):
 Mount: TypeAlias = VolumeMount | BindMount | TmpfsMount
 
 
+FileKind = Literal["config", "secret"]
+
+
 class FileMount(msgspec.Struct, frozen=True):
-    """A config or secret in a container, read-only. `source` is its key among the stack's files; `digest`, the SHA-256
-    of its content in hex, makes another content another container."""
+    """A config or secret in a container, read-only. `source` is its key among the stack's files of that kind; `digest`,
+    the SHA-256 of its content in hex, makes another content another container."""
 
     source: str
     target: str
@@ -55,6 +58,7 @@ class FileMount(msgspec.Struct, frozen=True):
     uid: int = 0
     gid: int = 0
     mode: int = 0o444
+    kind: FileKind = "config"
 
 
 class Port(msgspec.Struct, frozen=True, order=True):

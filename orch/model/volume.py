@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Literal
 
 import msgspec
+
+from orch.model.container import FileKind
 
 
 class VolumeSpec(msgspec.Struct, frozen=True):
@@ -37,7 +38,7 @@ class Volume(msgspec.Struct, frozen=True, order=True):
 class FileSpec(msgspec.Struct, frozen=True):
     """A config or secret of a stack, with what is in it."""
 
-    kind: Literal["config", "secret"]
+    kind: FileKind
     key: str
     content: bytes
 

@@ -196,7 +196,6 @@ def _files(
     """The configs and secrets that some service uses; one that is wrong counts as an empty one."""
     specs: dict[tuple[Kind, str], FileSpec] = {}
     origins: dict[tuple[Kind, str], Origin] = {}
-    kinds: dict[str, Kind] = {}
     for _, service in sorted(services.items()):
         used: list[tuple[Kind, str, Located]] = []
         with errors.part():
@@ -206,8 +205,6 @@ def _files(
             specs.setdefault((kind, key), FileSpec(kind, key, b""))
             with errors.part():
                 declared = _declared(model, kind, key, place)
-                if kinds.setdefault(key, kind) != kind:
-                    place.fail(f"there are a config and a secret called {key}; one of them needs another name")
                 if not known:
                     found = read_file(kind, key, declared, reading)
                     specs[kind, key], origins[kind, key] = found.spec, found.origin

@@ -9,12 +9,12 @@ from typing import Literal
 import msgspec
 
 from orch.located import Located
-from orch.model.container import FileMount, Mount
+from orch.model.container import FileKind, FileMount, Mount
 from orch.model.volume import FileSpec
 from orch.stackfile import disk, values
 from orch.stackfile.reading import Reading
 
-Kind = Literal["config", "secret"]
+Kind = FileKind
 _KINDS: tuple[Kind, ...] = ("config", "secret")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _FOLDERS: Mapping[Kind, str] = {"config": "", "secret": "/run/secrets"}
@@ -75,7 +75,7 @@ def read_file_mounts(
         if target in taken:
             place.fail(f"{target} is a volume, a tmpfs or another kind of file too; it can be one of them")
         taken.add(target)
-        found.append(_mount(key, target, place, declared[kind, key]))
+        found.append(_mount(target, place, declared[kind, key]))
     return tuple(sorted(found, key=lambda m: m.target))
 
 
@@ -104,13 +104,14 @@ def _target(kind: Kind, key: str, place: Located) -> str:
     return values.container_path(where.with_value(target if target.startswith("/") else f"{_FOLDERS[kind]}/{target}"))
 
 
-def _mount(key: str, target: str, place: Located, declared: FileSpec) -> FileMount:
+def _mount(target: str, place: Located, declared: FileSpec) -> FileMount:
     entries = place.mapping()
     return FileMount(
-        source=key,
+        source=declared.key,
         target=target,
         digest=declared.digest,
         uid=values.optional(entries, "uid", values.whole(0, _HIGHEST_ID), 0),
         gid=values.optional(entries, "gid", values.whole(0, _HIGHEST_ID), 0),
         mode=values.optional(entries, "mode", values.mode, 0o444),
+        kind=declared.kind,
     )

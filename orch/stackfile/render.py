@@ -30,7 +30,7 @@ def stack_document(stack: StackFile) -> dict[str, Plain]:
     spec = stack.spec
     document: dict[str, Plain] = {
         "name": spec.name,
-        "services": {service.name: render_service(service, kinds_of(spec), keys_of(spec)) for service in spec.services},
+        "services": {service.name: render_service(service, keys_of(spec)) for service in spec.services},
         "volumes": {volume.key: _volume(volume) for volume in spec.volumes},
         "networks": {network.key: _network(network) for network in spec.networks},
     }
@@ -53,11 +53,6 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _represent_text)
-
-
-def kinds_of(spec: StackSpec) -> Mapping[str, str]:
-    """Whether a file is a config or a secret, by its key."""
-    return {file.key: file.kind for file in spec.files}
 
 
 def keys_of(spec: StackSpec) -> Mapping[tuple[str, str], str]:

@@ -33,8 +33,8 @@ _OPTIONS = {"dns_options": "dns_opt", "userns": "userns_mode", "memory_swap": "m
 _CONDITIONS = {"no": "none", "always": "any"}
 
 
-def render_service(service: ServiceSpec, kinds: Mapping[str, str], keys: Mapping[tuple[str, str], str]) -> Entries:
-    """`kinds`: config or secret, by the file's key; `keys`: of volumes and networks, by kind and name."""
+def render_service(service: ServiceSpec, keys: Mapping[tuple[str, str], str]) -> Entries:
+    """`keys`: of volumes and networks, by kind and name."""
     usual = ServiceSpec("", "")
     entries: Entries = {
         "image": service.image,
@@ -60,7 +60,7 @@ def render_service(service: ServiceSpec, kinds: Mapping[str, str], keys: Mapping
     if not (service.restart_delay or service.restart_window):
         entries["restart"] = _restart(service.restart)
     for kind in ("config", "secret"):
-        entries[f"{kind}s"] = [_file(file) for file in service.files if kinds[file.source] == kind]
+        entries[f"{kind}s"] = [_file(file) for file in service.files if file.kind == kind]
     return _told(entries, keep=("command", "entrypoint", "healthcheck"))
 
 

@@ -97,7 +97,7 @@ def test_options_count_before_and_after_the_command(at_home: Path) -> None:
     outer.add_command(inner, "inner")
     outer.main(["-i", "a.yml", "-o", "json", "inner", "-o", "yaml", "--state", "s", "-v"], standalone_mode=False)
     assert (seen[0].inventory, seen[0].output, seen[0].state) == ((Path("a.yml"),), "yaml", Path("s"))
-    assert (seen[0].verbose, seen[0].quiet, seen[0].timeout) == (True, False, 10.0)
+    assert (seen[0].verbose, seen[0].quiet, seen[0].timeout) == (True, False, None)
 
 
 def test_variables_count_where_no_option_does(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
