@@ -28,7 +28,7 @@ CLUSTER = "c"
 GONE = ("gone1", "gone2")
 """Nodes that have left the inventory."""
 
-STATES: tuple[ContainerState, ...] = ("running", "created", "exited", "paused", "unknown")
+STATES: tuple[ContainerState, ...] = ("running", "created", "exited", "paused", "unknown", "starting")
 POLICIES = (RestartPolicy(), RestartPolicy("always"), RestartPolicy("on-failure"), RestartPolicy("on-failure", 2))
 MODES: tuple[Mode, ...] = ("replicated", "replicated", "replicated", "global", "replicated-job", "global-job")
 VOLUMES = ("v", "w")

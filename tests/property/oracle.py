@@ -131,7 +131,7 @@ def everywhere(cluster: Cluster) -> dict[tuple[str, str], ServiceSpec]:
 
 
 def fills(container: Container, spec: ServiceSpec) -> bool:
-    """It is made from what is wanted, and it runs, or has ended as its kind or its restart policy lets it."""
+    """It is made from what is wanted, and it runs, or will, or has ended as its kind or its restart policy lets it."""
     if container.spec_hash != spec.hash:
         return False
     if container.state == "exited":
@@ -141,4 +141,4 @@ def fills(container: Container, spec: ServiceSpec) -> bool:
             or policy.condition == "no"
             or (policy.condition == "on-failure" and (succeeded or policy.attempts > 0))
         )
-    return container.state in {"running", "paused"}
+    return container.state in {"running", "paused", "starting"}
