@@ -88,7 +88,8 @@ def test_a_start_that_outlived_its_apply_is_seen_and_waited_for(op: Operator, he
         # Only now it is known to wait.
         assert "waiting" in apply.stderr.readline()
         held.go_on(host)
-    assert apply.returncode == 0
+        said = apply.stderr.read()
+    assert apply.returncode == 0, said
 
     assert {name: list(op.containers(name)) for name in op.lab.hosts if op.containers(name)} == {
         host: [f"{Path(op.file(STACK)).parent.name}.web.1"]
