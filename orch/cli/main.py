@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
+import os
 import select
 import sys
 from typing import Any
@@ -50,6 +51,9 @@ _SECTIONS = {
     "Other": ("version",),
 }
 """How the help lists them; one that is in none of these comes last."""
+
+
+_INTERRUPTED = 130
 
 
 class _Ended(Exception):
@@ -98,6 +102,9 @@ def main() -> None:
     # costs a fifth of the start, and once more at the exit.
     gc.set_threshold(100_000)
     status = run_cli(sys.argv[1:])
+    if status == _INTERRUPTED:
+        # Python's own end would first write what is left of the output, perhaps to something that nobody reads.
+        os._exit(status)
     gc.freeze()
     sys.exit(status)
 
@@ -132,7 +139,7 @@ def _interrupted() -> int:
     # The new line is for the terminal's ^C.
     if sys.stderr is not None and select.select([], [sys.stderr], [], 0)[1]:
         click.echo("\norch: interrupted", err=True)
-    return 130
+    return _INTERRUPTED
 
 
 def _unwritable(error: BaseException | None) -> int:

@@ -95,6 +95,9 @@ def _judge_state(container: Container, service: Service) -> Verdict:
     match container.state:
         case "running" | "paused" | "starting":
             return _KEEP
+        case "created" if container.started_at is not None:
+            # podman sets a container that ran back to this when it first meets it after a boot, and keeps the time.
+            return Replace("its host restarted")
         case "created":
             return Replace("it never started", failed=True)
         case "exited" if service.is_job or _finished(container, service.spec):

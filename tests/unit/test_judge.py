@@ -111,5 +111,11 @@ def test_what_must_not_stay_ended_is_replaced(condition: RestartCondition, exit_
     assert ended(condition, exit_code) == Replace(f"it exited with {exit_code}", failed=True)
 
 
+def test_what_ran_before_its_host_was_restarted_has_not_failed() -> None:
+    booted = msgspec.structs.replace(RUNNING, state="created", started_at=900.0)
+
+    assert verdict(booted) == Replace("its host restarted")
+
+
 def test_running_out_of_memory_is_told() -> None:
     assert ended("always", 137, oom=True) == Replace("it exited with 137, out of memory", failed=True)
