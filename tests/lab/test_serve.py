@@ -169,7 +169,8 @@ async def test_what_a_dead_node_had_moves_and_what_it_brings_back_goes(op: Opera
     assert "w2 is suspect: it has said nothing for 4.5 s" in served.said
     assert "w2 is unreachable: no answer from " in served.said
     assert re.search(r"^started shop/web\.\d on w[13]: w2 has not answered for 1\d s$", served.said, re.MULTILINE)
-    assert re.search(r"^removed shop/web\.\d on w2: a newer replica fills its slot$", served.said, re.MULTILINE)
+    assert re.search(r"^removed shop/web\.\d on w2: ", served.said, re.MULTILINE)
+    assert "Traceback" not in served.said
     assert served.said.splitlines()[-1] == "ended; what runs on the nodes runs on"
 
 
