@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -82,12 +82,14 @@ class _Api:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         last = b""
-        while True:
-            line = msgspec.json.encode(self._master.view()) + b"\n"
-            if line != last:
-                await response.write(line)
-            last = line
-            await self._master.moved()
+        with suppress(ConnectionResetError):  # Whoever watched has gone.
+            while True:
+                line = msgspec.json.encode(self._master.view()) + b"\n"
+                if line != last:
+                    await response.write(line)
+                last = line
+                await self._master.moved()
+        return response
 
     async def empty(self, request: web.Request) -> web.Response:
         stacks = msgspec.json.decode(await request.read(), type=tuple[str, ...])
@@ -107,8 +109,11 @@ class _Api:
             teller.tell(Finished(applied))
         except OrchError as error:
             teller.tell(Failed(type(error).__name__, str(error)))
-        await teller.flush()
-        await response.write_eof()
+        except ConnectionResetError:  # Whoever asked has gone; what was asked for is done all the same.
+            return response
+        with suppress(ConnectionResetError):
+            await teller.flush()
+            await response.write_eof()
         return response
 
 

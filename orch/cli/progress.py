@@ -18,7 +18,7 @@ from orch.model.replica import Replica
 if TYPE_CHECKING:
     from orch.master.executor import Outcome
 
-_DONE = {Run: "started", Remove: "removed", Forget: "forgot", Adopt: "adopted"}
+DONE = {Run: "started", Remove: "removed", Forget: "forgot", Adopt: "adopted"}
 _CLEAR = "\r\033[K"
 
 
@@ -71,7 +71,7 @@ class Progress:
         elif not outcome.skipped and self._settings.output == "table":
             # What is only forgotten may run on somewhere out of sight, so that is always said.
             why = f" ({action.why})" if self._settings.verbose or isinstance(action, Forget) else ""
-            note(self._settings, f"{_DONE[type(action)]} {action.replica.slot} on {node}{why}")
+            note(self._settings, f"{DONE[type(action)]} {action.replica.slot} on {node}{why}")
 
     def _show_count(self) -> None:
         failed = f", {self._failed} failed" if self._failed else ""

@@ -5,15 +5,24 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from orch.cli.fleet import load_fleet, open_pool, run_async
-from orch.cli.output import age, note, print_json
+from orch.cli.output import age, note, print_json, warn
+from orch.cli.progress import DONE
 from orch.cli.settings import Settings, current_settings, settings_options
 from orch.errors import RefusedError
+from orch.model.node import Unreachable, node_state
 from orch.model.quantities import show_memory
+
+if TYPE_CHECKING:
+    from orch.master.executor import Outcome
+    from orch.master.master import Master
 
 CONNECT_SECONDS = 4.0
 """With the silence before it, it is over before a node is given up: the second look must have been had by then."""
@@ -50,13 +59,37 @@ async def _serve(settings: Settings) -> int:
             master = Master(fleet, pool, store)
             async with serving(master, folder):
                 note(settings, f"serving {fleet.cluster} with {len(fleet.hosts)} nodes, state in {folder}")
-                await _until_ended(master.run())
+                await _until_ended(_run_and_tell(settings, master))
+    note(settings, "ended; what runs on the nodes runs on")
     return 0
 
 
-async def _until_ended(work: object) -> None:
+async def _run_and_tell(settings: Settings, master: Master) -> None:
+    """A line for whatever is done, and for every node that comes or goes."""
+    with master.telling(partial(_tell, settings)):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(master.run())
+            told: dict[str, str] = {}
+            while True:
+                await master.moved()
+                for name, seen in master.view().observed.items():
+                    state, reason = node_state(seen), seen.reason if isinstance(seen, Unreachable) else seen.problem
+                    if told.get(name) != state:
+                        (warn if reason else partial(note, settings))(f"{name} is {state}{reason and ': '}{reason}")
+                    told[name] = state
+
+
+def _tell(settings: Settings, outcome: Outcome) -> None:
+    action = outcome.action
+    where = f"{action.replica.slot} on {action.replica.node}"
+    if outcome.error:
+        warn(f"{where}: {outcome.error}")
+    elif not outcome.skipped:
+        note(settings, f"{DONE[type(action)]} {where}: {action.why}")
+
+
+async def _until_ended(work: Coroutine[Any, Any, None]) -> None:
     """Run it until a signal says to end."""
-    assert asyncio.iscoroutine(work)
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
     for ending in (signal.SIGTERM, signal.SIGINT):

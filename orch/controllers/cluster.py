@@ -135,7 +135,10 @@ def _refusals(
         yield Refusal("nodes", f"{too_many}: nothing is moved")
     for slot, reason in sorted(placement.refused.items()):
         yield Refusal(str(slot), reason)
-    stranded = Counter(c.replica.node for c in survey.cases if isinstance(c.verdict, Stranded))
+    # One whose slot has a newer replica is not left as it is: it goes when its node is back.
+    stranded = Counter(
+        c.replica.node for c in survey.cases if isinstance(c.verdict, Stranded) and survey.newest[c.replica.slot] is c
+    )
     for node in sorted(desired.nodes, key=lambda n: n.name):
         if count := stranded[node.name]:
             left = "1 replica there is left as it is" if count == 1 else f"{count} replicas there are left as they are"

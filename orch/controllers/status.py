@@ -94,9 +94,13 @@ def replica_statuses(
     for slot in sorted({*wanted, *recorded}):
         service = services.get((slot.stack, slot.service))
         image = service.spec.image if service else ""
-        if slot not in recorded:
+        records = recorded.get(slot, [])
+        if not records:
             rows.append(_pending(slot, image, refused.get(str(slot), "")))
-        for replica in recorded.get(slot, []):
+        for replica in records:
+            # One that has been replaced, out of sight, is told of when its node is back.
+            if replica is not records[-1] and isinstance(observed.get(replica.node), Unreachable):
+                continue
             container = containers.get((replica.node, replica.id))
             rows.append(_filled(replica, image, container, observed.get(replica.node)))
     return rows

@@ -103,7 +103,7 @@ class Survey:
         if record.slot in self._course.busy:
             return Case(record, container, Busy())
         verdict = judge(record, self._wanted_at(record.slot, record.node), node, container)
-        if isinstance(verdict, Stranded) and record.slot not in self.pinned and record.node in self._given_up:
+        if isinstance(verdict, Stranded) and record.node in self._given_up and self._may_move(record.slot):
             return Case(record, container, Lost(self._given_up[record.node]))
         if isinstance(verdict, Replace) and verdict.failed and (until := self._course.not_before(record)) > self._now:
             return Case(record, container, Delayed(verdict.why, until))
@@ -112,6 +112,11 @@ class Survey:
             if service is not None and service.is_global and node is not None:
                 verdict = Retire(misplaced(service, self._nodes[record.node], node) or verdict.why)
         return Case(record, container, verdict)
+
+    def _may_move(self, slot: Slot) -> bool:
+        """A job may have ended on its node, out of sight, and is not to be done twice."""
+        service = self.wanted.get(slot)
+        return slot not in self.pinned and (service is None or not service.is_job)
 
     def _placed(self, cases: list[Case]) -> list[Case]:
         """Those that would be kept, but may not be where they are, are replaced."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -16,7 +16,7 @@ from orch.master.master import Master
 from orch.master.settle import Patience
 from orch.master.volumes import Emptied, empty_stacks
 from orch.model.node import Reachable
-from orch.model.plan import Plan
+from orch.model.plan import Action, Plan, Run
 from orch.model.replica import Replica
 from orch.model.spec import ServiceSpec
 from orch.model.view import View
@@ -37,14 +37,16 @@ async def apply(
     outcomes: list[Outcome] = []
 
     def note(outcome: Outcome) -> None:
-        if outcome.action.replica.slot.stack in stacks:
+        if outcome.action.replica.slot.stack in stacks and not _is_of_before(outcome.action, wanted):
             outcomes.append(outcome)
             follower.done(outcome)
 
+    wanted: Mapping[tuple[str, str], ServiceSpec] = {}
     with master.telling(note):
         until = time.monotonic() + wait_seconds
         passed = master.passes
         master.change(changed, stacks)
+        wanted = master.view().desired.services()
         while True:
             await master.moved()
             await follower.flush()
@@ -73,6 +75,14 @@ async def empty(master: Master, stacks: Collection[str]) -> list[Emptied]:
     """As Engine.empty."""
     view = master.view()
     return await empty_stacks(view.desired.cluster, master.hosts, master.pool, master.store, view.observed, stacks)
+
+
+def _is_of_before(action: Action, wanted: Mapping[tuple[str, str], ServiceSpec]) -> bool:
+    """A start that was under way when its service was changed: how it ends is no news of what is wanted now."""
+    if not isinstance(action, Run):
+        return False
+    spec = wanted.get((action.replica.slot.stack, action.replica.slot.service))
+    return spec is None or spec.hash != action.replica.spec_hash
 
 
 def _of(plan: Plan, stacks: Collection[str]) -> Plan:

@@ -64,7 +64,7 @@ def read_service(
     _check_swap(entries, options, limit)
     restart, delay, window = read_restart(entries, deploy, reading)
     mounts = read_mounts(entries, reading)
-    mode = _mode(deploy, reading)
+    mode = _mode(deploy)
     return ServiceSpec(
         name=name,
         image=image,
@@ -123,12 +123,8 @@ def _words(place: Located) -> tuple[str, ...]:
     return tuple(place.parsed(shlex.split))
 
 
-def _mode(deploy: Mapping[str, Located], reading: Reading) -> Mode:
-    mode = cast(Mode, values.optional(deploy, "mode", values.one_of(*_MODES), "replicated"))
-    if mode.endswith("-job"):
-        kind = f"mode {mode} {LATER}"
-        reading.note(deploy["mode"], kind, kind)
-    return mode
+def _mode(deploy: Mapping[str, Located]) -> Mode:
+    return cast(Mode, values.optional(deploy, "mode", values.one_of(*_MODES), "replicated"))
 
 
 def _replicas(entries: Mapping[str, Located], deploy: Mapping[str, Located], mode: Mode, reading: Reading) -> int:

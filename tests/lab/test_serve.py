@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -50,8 +51,11 @@ class Served:
         assert self.process.stderr.readline().startswith("serving ")
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """`said` is then what it printed since it answered."""
         self.process.send_signal(how)
         with self.process:
+            assert self.process.stderr is not None
+            self.said = self.process.stderr.read()
             return self.process.wait(10)
 
     async def until(self, so: Callable[[View], bool]) -> View:
@@ -122,6 +126,15 @@ def test_what_cannot_be_started_is_told_as_by_a_command_of_its_own(op: Operator,
     assert op.apply(text, status=1).stderr == there
 
 
+def test_how_a_corrected_mistake_ends_is_told_and_not_the_mistake(op: Operator, served: Served) -> None:
+    op.apply(STACK.format(replicas=1).replace("busybox:latest", "nothing:1"), status=1)
+
+    corrected = op.apply(STACK.format(replicas=1))
+
+    assert "nothing:1" not in corrected.stderr
+    assert "1 of 1 replicas running" in corrected.stderr
+
+
 async def test_what_is_removed_behind_its_back_is_made_again(op: Operator, served: Served) -> None:
     op.apply(STACK.format(replicas=3))
     before = await served.running(3)
@@ -140,6 +153,8 @@ async def test_what_a_dead_node_had_moves_and_what_it_brings_back_goes(op: Opera
     op.lab.lab("kill", "w2")
 
     await served.until(lambda view: isinstance(view.observed["w2"], Unreachable) and len(running(view)) == 6)
+    assert len(op.ps(status=3)) == 6
+    assert "6 of 6 replicas running" in op.apply(STACK.format(replicas=6)).stderr
 
     op.lab.lab("start", "w2")
     await served.until(
@@ -150,6 +165,13 @@ async def test_what_a_dead_node_had_moves_and_what_it_brings_back_goes(op: Opera
         )
     )
     assert everywhere(op) == [f"shop.web.{number}" for number in range(1, 7)]
+    assert served.end() == 0
+    assert "w2 is suspect: it has said nothing for 4.5 s" in served.said
+    assert "w2 is unreachable: no answer from " in served.said
+    assert re.search(r"^started shop/web\.\d on w[13]: w2 has not answered for 1\d s$", served.said, re.MULTILINE)
+    assert re.search(r"^removed shop/web\.\d on w2: ", served.said, re.MULTILINE)
+    assert "Traceback" not in served.said
+    assert served.said.splitlines()[-1] == "ended; what runs on the nodes runs on"
 
 
 async def test_a_master_that_reaches_nobody_moves_nothing(op: Operator, served: Served) -> None:

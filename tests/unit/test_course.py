@@ -81,6 +81,23 @@ def test_after_many_were_away_those_that_are_late_get_their_time_anew() -> None:
     assert [type(action) for action in planned.actions] == [Run]
 
 
+def test_a_job_is_not_done_twice_because_its_node_is_silent() -> None:
+    """It may have ended there, and nobody can ask."""
+    job = msgspec.structs.replace(WEB, mode="replicated-job")
+    record = replica_of(job, "w1", planned_at=NOW - 2000)
+    observed: dict[str, NodeObservation] = {"w1": silent(60), "w2": answers(), "w3": answers()}
+
+    assert plan(observed, stacks=[shop(job)], replicas=[record], now=NOW, course=MASTER).actions == ()
+
+
+def test_a_silent_node_is_not_said_to_keep_what_has_been_moved() -> None:
+    second = replica_of(WEB, "w2", attempt=2, planned_at=NOW - 30)
+    observed: dict[str, NodeObservation] = {"w1": silent(60), "w2": answers(container_of(second, WEB)), "w3": answers()}
+
+    for course in (MASTER, Course()):
+        assert plan(observed, stacks=[shop(WEB)], replicas=[FIRST, second], now=NOW, course=course) == Plan()
+
+
 def test_a_node_that_is_only_suspect_is_not_given_up() -> None:
     suspect = Unreachable(NOW, "it has said nothing for 4.5 s", NOW - 60, suspect=True)
     observed: dict[str, NodeObservation] = {"w1": suspect, "w2": answers(), "w3": answers()}

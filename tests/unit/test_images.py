@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -217,7 +218,9 @@ def test_the_place_for_temporary_files_may_be_given_or_configured(fake: dict[str
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_ended_it_ends_podman_and_leaves_nothing(number: int, fake: dict[str, str], tmp_path: Path) -> None:
     script = within(load_script(["x"]), tmp_path)
-    with subprocess.Popen(["sh", "-c", script], env=fake, stdin=subprocess.PIPE) as process:
+    # A shell cannot heed what was ignored when it began, and tests may run without a terminal's hangups.
+    heed = partial(signal.signal, number, signal.SIG_DFL)
+    with subprocess.Popen(["sh", "-c", script], env=fake, stdin=subprocess.PIPE, preexec_fn=heed) as process:
         while not list(tmp_path.glob("tmp/orch-image.*/podman1")):
             assert process.poll() is None
         process.send_signal(number)
