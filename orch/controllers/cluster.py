@@ -135,9 +135,10 @@ def _refusals(
         yield Refusal("nodes", f"{too_many}: nothing is moved")
     for slot, reason in sorted(placement.refused.items()):
         yield Refusal(str(slot), reason)
-    # One whose slot has a newer replica is not left as it is: it goes when its node is back.
+    # One whose slot has a newer replica, or gets one, is not left as it is: it goes when its node is back.
+    replaced = (survey.filled - survey.waiting) | placement.bound.keys()
     stranded = Counter(
-        c.replica.node for c in survey.cases if isinstance(c.verdict, Stranded) and survey.newest[c.replica.slot] is c
+        c.replica.node for c in survey.cases if isinstance(c.verdict, Stranded) and c.replica.slot not in replaced
     )
     for node in sorted(desired.nodes, key=lambda n: n.name):
         if count := stranded[node.name]:
