@@ -47,8 +47,12 @@ async def apply(
         passed = master.passes
         master.change(changed, stacks)
         wanted = master.view().desired.services()
+        planned = master.plan
         while True:
             await master.moved()
+            if master.plan is not planned:
+                planned = master.plan
+                follower.planned(_of(planned, stacks))
             await follower.flush()
             # The master tries again what has failed; whoever applied it wants to know.
             failed = {o.action.replica.slot for o in outcomes if o.error}
